@@ -1,0 +1,1 @@
+//! Sound in real time: RTP, codecs, playback, tones. No sockets, no tasks.

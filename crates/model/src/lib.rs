@@ -1,0 +1,1 @@
+//! The nouns everybody shares: identifiers, records, times, error codes. No I/O.

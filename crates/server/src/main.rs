@@ -1,0 +1,2 @@
+//! The Switchboard binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! SIP and SDP: pure machines, no sockets, no clock.

@@ -1,0 +1,1 @@
+//! For tests only: scenarios, seeded worlds, scripted counterparts.

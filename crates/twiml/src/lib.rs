@@ -1,0 +1,1 @@
+//! TwiML as data: parse, check, print. No behaviour.

@@ -1,0 +1,1 @@
+//! The call engine: a pure machine from inputs to effects.

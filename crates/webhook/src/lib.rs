@@ -1,0 +1,1 @@
+//! Talking to customers' servers: signatures, forms, retries, egress, the HTTP client.
