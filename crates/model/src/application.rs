@@ -1,0 +1,75 @@
+//! A TwiML application: a set of URLs under one name.
+
+use crate::method::Method;
+use crate::now::Wall;
+use crate::sid::{AccountSid, ApplicationSid};
+
+/// A TwiML application. Methods default to POST, addresses to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Application {
+    /// Its identifier.
+    pub sid: ApplicationSid,
+    /// Whose it is.
+    pub account: AccountSid,
+    /// What people call it; up to 64 characters.
+    pub friendly_name: Option<String>,
+    /// Asked for TwiML when a call comes in.
+    pub voice_url: Option<String>,
+    /// How the voice URL is asked.
+    pub voice_method: Method,
+    /// Asked when the voice URL fails.
+    pub voice_fallback_url: Option<String>,
+    /// How the voice fallback is asked.
+    pub voice_fallback_method: Method,
+    /// Told when a call ended.
+    pub status_callback: Option<String>,
+    /// How the status callback is told.
+    pub status_callback_method: Method,
+    /// Whether callers' names are looked up.
+    pub voice_caller_id_lookup: bool,
+    /// Asked when a message comes in.
+    pub sms_url: Option<String>,
+    /// How the message URL is asked.
+    pub sms_method: Method,
+    /// Asked when the message URL fails.
+    pub sms_fallback_url: Option<String>,
+    /// How the message fallback is asked.
+    pub sms_fallback_method: Method,
+    /// Told of sent messages; the older name.
+    pub sms_status_callback: Option<String>,
+    /// Told of sent messages.
+    pub message_status_callback: Option<String>,
+    /// Whether other accounts may dial it with `<Dial><Application>`.
+    pub public_application_connect_enabled: bool,
+    /// When it was made.
+    pub created: Wall,
+    /// When it last changed.
+    pub updated: Wall,
+}
+
+impl Application {
+    /// An application that does nothing yet.
+    pub fn new(sid: ApplicationSid, account: AccountSid, created: Wall) -> Self {
+        Application {
+            sid,
+            account,
+            friendly_name: None,
+            voice_url: None,
+            voice_method: Method::Post,
+            voice_fallback_url: None,
+            voice_fallback_method: Method::Post,
+            status_callback: None,
+            status_callback_method: Method::Post,
+            voice_caller_id_lookup: false,
+            sms_url: None,
+            sms_method: Method::Post,
+            sms_fallback_url: None,
+            sms_fallback_method: Method::Post,
+            sms_status_callback: None,
+            message_status_callback: None,
+            public_application_connect_enabled: false,
+            created,
+            updated: created,
+        }
+    }
+}
