@@ -1,6 +1,6 @@
 //! Digest authentication (RFC 7616, RFC 8760), both sides.
 
-use md5::{Digest as _, Md5};
+use md5::Md5;
 use sha2::Sha256;
 use std::fmt;
 

@@ -15,6 +15,7 @@ pub mod header;
 pub mod invitation;
 pub mod message;
 pub mod registrar;
+pub mod sdp;
 
 pub use config::{Advertised, Config, Limits};
 pub use digest::{Credentials, Secret};
