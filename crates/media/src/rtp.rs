@@ -1,0 +1,3 @@
+//! The Real-time Transport Protocol (RFC 3550) and what rides on it.
+
+pub mod srtp;
