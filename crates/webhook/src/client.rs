@@ -505,14 +505,7 @@ impl Client {
         loop {
             let chunk = match tokio::time::timeout(overrides.read, response.chunk()).await {
                 Err(_) if whole => return Err(Cause::ReadTimeout),
-                Ok(Err(error)) if whole => {
-                    let broken = !error.is_decode();
-                    return Err(if broken {
-                        Cause::BrokenOff
-                    } else {
-                        Cause::Protocol
-                    });
-                }
+                Ok(Err(error)) if whole => return Err(body_cause(&error)),
                 // The status is known and the rest means nothing.
                 Err(_) | Ok(Err(_)) | Ok(Ok(None)) => break,
                 Ok(Ok(Some(chunk))) => chunk,
@@ -800,6 +793,20 @@ fn cause(error: &reqwest::Error) -> Cause {
     } else {
         Cause::Protocol
     }
+}
+
+/// What a failure to receive the body means.
+fn body_cause(error: &reqwest::Error) -> Cause {
+    let mut inner: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(current) = inner {
+        // Wrong chunk sizes and broken compression; an end before its time is another kind.
+        let kind = current.downcast_ref::<io::Error>().map(io::Error::kind);
+        if let Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) = kind {
+            return Cause::Protocol;
+        }
+        inner = current.source();
+    }
+    Cause::BrokenOff
 }
 
 /// Whether the connection was closed before the answer was complete. hyper says so in words only

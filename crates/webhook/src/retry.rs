@@ -51,9 +51,9 @@ pub enum Delivery {
 /// For how long a receiver may be out of reach before its callbacks are given up.
 pub const OUTAGE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Waits after the first failures, in seconds. The gap stays at 15 s for the first minutes, so
+/// Waits after the first failures, in seconds. The gap stays at 15 s for more than a minute, so
 /// that an outage of a minute is over for us within 15 s of its end; then it grows to 5 min.
-const WAITS: [u64; 12] = [1, 2, 4, 8, 15, 15, 15, 30, 60, 60, 120, 300];
+const WAITS: [u64; 15] = [1, 2, 4, 8, 15, 15, 15, 15, 15, 15, 30, 60, 60, 120, 300];
 
 /// Decides about an owed callback. `attempts` counts those made (at least 1), `age` is the time
 /// since the first of them, `jitter` is uniform in 0..=255 and shortens the wait by up to a
