@@ -1,2 +1,48 @@
-//! The tasks of the project.
-fn main() {}
+//! The tasks of the project: `cargo xtask test` is the one that decides.
+
+mod command;
+mod compat;
+mod counterparts;
+mod install;
+mod report;
+mod sim;
+mod switchboard;
+mod test;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// The tasks of the project.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every test, after installing what the tests need.
+    Test(test::Options),
+    /// Run the seeded simulation over more seeds than the tests do.
+    Sim(sim::Options),
+    /// Write the compatibility table of the README from the facts that tests name.
+    Compat(compat::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    let root = root();
+    match Arguments::parse().task {
+        Task::Test(options) => test::run(&root, &options),
+        Task::Sim(options) => sim::run(&root, &options),
+        Task::Compat(options) => compat::run(&root, &options),
+    }
+}
+
+/// The folder of the workspace: the parent of this crate's.
+fn root() -> PathBuf {
+    let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    root.pop();
+    root
+}

@@ -1,0 +1,156 @@
+//! The suites with real counterparts: helper libraries and telephones that others made.
+//!
+//! A suite is a script under `counterparts/`. It is given a running Switchboard by environment and
+//! prints one line per test: `ok NAME`, `not ok NAME: why` or `not run NAME: why`.
+//!
+//! | variable | value |
+//! |---|---|
+//! | `SWITCHBOARD_READY` | the file with the first line of `switchboard dev --json` |
+//! | `SIGNATURES` | a file of signed requests made by our own `webhook` crate, one JSON object a line |
+//! | `LIBRARY` | the folder the helper library is installed in |
+//! | `OUT` | a folder for what the suite leaves behind |
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use crate::command;
+use crate::install::Tool;
+use crate::report::{Outcome, Tally};
+use crate::switchboard::Switchboard;
+
+/// No suite may take longer.
+const LIMIT: Duration = Duration::from_secs(300);
+/// How many signed requests the helper libraries validate.
+const SIGNATURES: &str = "1000";
+
+/// A suite with a real counterpart.
+pub struct Suite {
+    /// What `--only` calls it.
+    pub name: &'static str,
+    /// What it needs.
+    pub tools: &'static [Tool],
+    /// Its script.
+    script: &'static str,
+}
+
+const NODE_NEWEST: Tool = Tool::Node {
+    folder: "node-newest",
+    package: "twilio@latest",
+};
+const NODE_3: Tool = Tool::Node {
+    folder: "node-3",
+    package: "twilio@3",
+};
+const PYTHON_NEWEST: Tool = Tool::Python {
+    folder: "python-newest",
+    package: "twilio",
+};
+const PYTHON_6: Tool = Tool::Python {
+    folder: "python-6",
+    package: "twilio<7",
+};
+const PYTHON: Tool = Tool::Debian {
+    program: "python3",
+    package: "python3",
+};
+const SIPP: Tool = Tool::Debian {
+    program: "sipp",
+    package: "sip-tester",
+};
+const BARESIP: Tool = Tool::Debian {
+    program: "baresip",
+    package: "baresip-core",
+};
+
+/// All of them, in the order in which they run.
+pub const SUITES: &[Suite] = &[
+    Suite {
+        name: "node-newest",
+        tools: &[NODE_NEWEST],
+        script: "node/library.mjs",
+    },
+    Suite {
+        name: "node-3",
+        tools: &[NODE_3],
+        script: "node/library.mjs",
+    },
+    Suite {
+        name: "python-newest",
+        tools: &[PYTHON_NEWEST],
+        script: "python/library.py",
+    },
+    Suite {
+        name: "python-6",
+        tools: &[PYTHON_6],
+        script: "python/library.py",
+    },
+    Suite {
+        name: "sipp",
+        tools: &[PYTHON, SIPP],
+        script: "sipp/suite.py",
+    },
+    Suite {
+        name: "baresip",
+        tools: &[PYTHON, BARESIP],
+        script: "baresip/suite.py",
+    },
+];
+
+/// Runs one suite against a fresh Switchboard. `programs` is where cargo put what it built.
+pub fn run(root: &Path, programs: &Path, suite: &Suite) -> anyhow::Result<Outcome> {
+    if let Some(missing) = suite.tools.iter().find(|tool| !tool.present(root)) {
+        return Ok(Outcome::NotRun(format!("no {missing:?}")));
+    }
+    let folder = programs.join("counterparts").join(suite.name);
+    let switchboard = Switchboard::start(&programs.join("switchboard"), &folder)?;
+    let script = root.join("counterparts").join(suite.script);
+    let mut command = match suite.tools[0] {
+        Tool::Node { .. } => Command::new("node"),
+        Tool::Python { .. } => Command::new(suite.tools[0].folder(root).join("bin/python")),
+        Tool::Debian { program, .. } => Command::new(program),
+    };
+    command
+        .arg(&script)
+        .env("PYTHONUNBUFFERED", "1")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("SWITCHBOARD_READY", switchboard.ready())
+        .env("SIGNATURES", signatures(programs)?)
+        .env("LIBRARY", suite.tools[0].folder(root))
+        .env("OUT", &folder);
+    let mut tally = command::count(&mut command, LIMIT)?;
+    if tally.failed > 0 {
+        println!(
+            "-- the end of switchboard's log:\n{}\n--",
+            switchboard.log()
+        );
+    }
+    if tally == Tally::default() {
+        bail!("the suite tested nothing");
+    }
+    let ended = switchboard.end();
+    match &ended {
+        Ok(()) => println!("ok switchboard ends on SIGTERM"),
+        Err(error) => println!("not ok switchboard ends on SIGTERM: {error:#}"),
+    }
+    tally.add(Tally::one(ended.is_ok()));
+    Ok(Outcome::Ran(tally))
+}
+
+/// Random requests signed by our own crate; made once, the same on every run.
+fn signatures(programs: &Path) -> anyhow::Result<PathBuf> {
+    let path = programs.join("counterparts/signatures.jsonl");
+    let status = Command::new(programs.join("sign"))
+        .arg(SIGNATURES)
+        .stdin(Stdio::null())
+        .stdout(File::create(&path)?)
+        .status()
+        .context("starting the program `sign`")?;
+    if !status.success() {
+        bail!("`sign` ended with {status}");
+    }
+    Ok(path)
+}

@@ -1,0 +1,133 @@
+//! `cargo xtask test`: everything that must hold, in the order in which it fails fastest.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use crate::report::{Outcome, Report, Tally};
+use crate::{command, compat, counterparts, install, sim};
+
+/// No step of cargo's may take longer: a cold build on two cores stays well below it.
+const LIMIT: Duration = Duration::from_secs(40 * 60);
+/// Seeds of the long simulation.
+const NIGHTLY_SEEDS: u64 = 100_000;
+
+/// What to run.
+#[derive(Args)]
+pub struct Options {
+    /// Also what takes too long for every day: the simulation over many more seeds.
+    #[arg(long)]
+    nightly: bool,
+    /// Only this: format, clippy, compat, cargo, or a counterpart suite. May be repeated.
+    #[arg(long, value_name = "SUITE")]
+    only: Vec<String>,
+    /// Do not install anything; suites that lack their counterpart say "not run".
+    #[arg(long)]
+    no_install: bool,
+}
+
+/// Runs the tests and fails when one failed.
+pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
+    let own = ["format", "clippy", "compat", "cargo"];
+    let known = own
+        .into_iter()
+        .chain(counterparts::SUITES.iter().map(|suite| suite.name));
+    let known: Vec<&str> = known.collect();
+    if let Some(wrong) = options
+        .only
+        .iter()
+        .find(|only| !known.contains(&only.as_str()))
+    {
+        bail!("no suite is called {wrong}; there are {}", known.join(", "));
+    }
+    let wanted =
+        |name: &str| options.only.is_empty() || options.only.iter().any(|only| only == name);
+    let suites: Vec<_> = counterparts::SUITES
+        .iter()
+        .filter(|suite| wanted(suite.name))
+        .collect();
+
+    let mut report = Report::new();
+    if wanted("format") {
+        report.step("format", || {
+            passes(cargo(root).args(["fmt", "--all", "--check"]))
+        });
+    }
+    if wanted("compat") {
+        report.step("compatibility table", || {
+            compat::check(root)?;
+            Ok(Outcome::Ran(Tally::one(true)))
+        });
+    }
+    if wanted("cargo") {
+        report.step("unit tests, scenarios, simulation", || {
+            let arguments = ["test", "--workspace", "--locked", "--no-fail-fast"];
+            Ok(Outcome::Ran(command::count(
+                cargo(root).args(arguments),
+                LIMIT,
+            )?))
+        });
+    }
+    if wanted("clippy") {
+        report.step("clippy", || {
+            let arguments = [
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ];
+            passes(cargo(root).args(arguments))
+        });
+    }
+    if !suites.is_empty() {
+        if !options.no_install {
+            println!("\n== what the counterpart suites need");
+            let tools: Vec<_> = suites
+                .iter()
+                .flat_map(|suite| suite.tools)
+                .copied()
+                .collect();
+            install::install(root, &tools)?;
+        }
+        // The same selection of packages as the tests, so that nothing is compiled twice.
+        let built = report.step("build", || {
+            passes(cargo(root).args(["build", "--workspace", "--bins", "--locked"]))
+        });
+        let programs = std::env::current_exe()?;
+        let programs = programs.parent().context("this program lies in a folder")?;
+        for suite in suites {
+            report.step(suite.name, || match built {
+                true => counterparts::run(root, programs, suite),
+                false => Ok(Outcome::NotRun("the build failed".to_owned())),
+            });
+        }
+    }
+    if options.nightly {
+        report.step("simulation, nightly", || {
+            sim::count(root, NIGHTLY_SEEDS, 1_000_000)
+        });
+    }
+    match report.close() {
+        true => Ok(()),
+        false => std::process::exit(1),
+    }
+}
+
+/// One test: the program succeeds.
+fn passes(program: &mut Command) -> anyhow::Result<Outcome> {
+    command::run(program)?;
+    Ok(Outcome::Ran(Tally::one(true)))
+}
+
+/// The cargo that runs us, in the folder of the workspace.
+pub fn cargo(root: &Path) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root);
+    cargo
+}
