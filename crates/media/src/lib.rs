@@ -3,8 +3,11 @@
 
 pub mod codec;
 mod command;
+pub mod detect;
 mod engine;
 mod event;
+mod player;
+mod recorder;
 pub mod resample;
 pub mod rtp;
 mod sound;

@@ -1,0 +1,4 @@
+//! Listening for something in sound.
+
+pub mod dtmf;
+pub mod silence;
