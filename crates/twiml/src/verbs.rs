@@ -1,0 +1,43 @@
+//! The verbs, one file each: attributes with their defaults, nesting, what makes one unusable.
+
+mod connect;
+mod dial;
+mod echo;
+mod enqueue;
+mod gather;
+mod hangup;
+mod leave;
+mod pause;
+mod pay;
+mod play;
+mod prompt;
+mod queue;
+mod record;
+mod redirect;
+mod refer;
+mod reject;
+mod say;
+mod sms;
+mod start;
+mod stop;
+
+pub use connect::{Connect, ConnectNoun};
+pub use dial::{Dial, DialTarget};
+pub use echo::Echo;
+pub use enqueue::Enqueue;
+pub use gather::{Gather, SpeechTimeout};
+pub use hangup::Hangup;
+pub use leave::Leave;
+pub use pause::Pause;
+pub use pay::Pay;
+pub use play::Play;
+pub use prompt::Prompt;
+pub use queue::Queue;
+pub use record::Record;
+pub use redirect::Redirect;
+pub use refer::Refer;
+pub use reject::Reject;
+pub use say::Say;
+pub use sms::Sms;
+pub use start::{Start, StartNoun};
+pub use stop::{Stop, StopNoun};
