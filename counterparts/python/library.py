@@ -1,0 +1,289 @@
+"""The unmodified helper library of python, newest (counterparts-3) or 6.x (counterparts-4), against
+a running Switchboard. See xtask/src/counterparts.rs for the environment and the output."""
+
+import base64
+import datetime
+import json
+import os
+import re
+import sys
+import threading
+import time
+import traceback
+import urllib.parse
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from twilio.base.exceptions import TwilioRestException
+from twilio.request_validator import RequestValidator
+from twilio.rest import Client
+
+with open(os.environ["SWITCHBOARD_READY"], encoding="utf-8") as file:
+    READY = json.load(file)
+SID, TOKEN, PHONES = READY["account_sid"], READY["auth_token"], READY["phones"]
+FROM = READY["numbers"].get("yours") or next(iter(READY["numbers"].values()))
+
+
+def pointed(client):
+    """The one thing an application changes: where the library's requests go."""
+    client.api.base_url = READY["api"]
+    return client
+
+
+client = pointed(Client(SID, TOKEN))
+
+
+class Form:
+    """Repeated parameters as frameworks hand them over: 6.x asks for items, later ones for a list."""
+
+    def __init__(self, pairs):
+        self.pairs = [tuple(pair) for pair in pairs]
+
+    def items(self):
+        return sorted(set(self.pairs))
+
+    def getlist(self, wanted):
+        return [value for name, value in self.pairs if name == wanted]
+
+    def get(self, wanted, default=None):
+        return next(iter(self.getlist(wanted)), default)
+
+    def __iter__(self):
+        return iter([name for name, _ in self.pairs])
+
+    def __len__(self):
+        return len(self.pairs)
+
+
+DOCUMENTS, HEARD = {}, []
+
+
+class Application(BaseHTTPRequestHandler):
+    """Hands out documents, keeps what it is asked and told."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
+        path = self.path.split("?")[0]
+        form = Form(urllib.parse.parse_qsl(body, keep_blank_values=True))
+        HEARD.append((path, BASE + self.path, form, self.headers.get("x-twilio-signature", "")))
+        document = DOCUMENTS.get(path, "<Response/>").encode()
+        self.send_response(200)
+        self.send_header("content-type", "text/xml")
+        self.send_header("content-length", str(len(document)))
+        self.end_headers()
+        self.wfile.write(document)
+
+    do_GET = do_POST = answer
+
+    def log_message(self, *_):
+        pass
+
+
+application = ThreadingHTTPServer(("127.0.0.1", 0), Application)
+BASE = "http://127.0.0.1:%d" % application.server_address[1]
+threading.Thread(target=application.serve_forever, daemon=True).start()
+
+
+def until(what, condition, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError("waited %d s in vain for: %s" % (seconds, what))
+
+
+def status(call, wanted):
+    def reached():
+        now = client.calls(call.sid).fetch()
+        return now if now.status == wanted else None
+
+    return until("%s %s" % (call.sid, wanted), reached)
+
+
+def phone(number, **knobs):
+    """Sets what one of the virtual phones does when it is called."""
+    request = urllib.request.Request(
+        "%s/_switchboard/v1/phones/%s" % (READY["api"], urllib.parse.quote(number)),
+        data=json.dumps(knobs).encode(),
+        headers={
+            "authorization": "Basic " + base64.b64encode(("%s:%s" % (SID, TOKEN)).encode()).decode(),
+            "content-type": "application/json",
+        },
+    )
+    urllib.request.urlopen(request, timeout=10).read()
+
+
+def refused(act, code, http_status):
+    try:
+        act()
+    except TwilioRestException as error:
+        assert (error.code, error.status) == (code, http_status), "%s %s: %s" % (error.code, error.status, error)
+    else:
+        raise AssertionError("not refused with %d" % code)
+
+
+# counterparts-7
+def a_thousand_signed_requests_are_valid_and_invalid_when_a_byte_is_changed():
+    with open(os.environ["SIGNATURES"], encoding="utf-8") as file:
+        lines = file.read().rstrip("\n").split("\n")
+    assert len(lines) == 1000
+    for line in lines:
+        request = json.loads(line)
+        validator = RequestValidator(request["token"])
+        parameters = request["body"] if "body" in request else Form(request.get("form", []))
+        url, signature = request["url"], request["signature"]
+        assert validator.validate(url, parameters, signature), "should be valid: " + line
+        changed = ("B" if signature[0] == "A" else "A") + signature[1:]
+        assert not validator.validate(url, parameters, changed), "should be invalid: " + line
+        elsewhere = re.sub("(://[^/]*/)", r"\1x", url, count=1)
+        assert not validator.validate(elsewhere, parameters, signature), "should be invalid elsewhere: " + line
+
+
+def the_account_is_fetched_by_token_and_by_api_key():
+    assert client.api.accounts(SID).fetch().sid == SID
+    keyed = pointed(Client(READY["api_key_sid"], READY["api_key_secret"], account_sid=SID))
+    keyed.calls.list(limit=1)
+
+
+# counterparts-6
+def errors_come_as_exceptions_with_code_and_status():
+    refused(lambda: client.calls("CA" + "0" * 32).fetch(), 20404, 404)
+    refused(lambda: client.calls.create(to="", from_=FROM, url=BASE + "/voice"), 21201, 400)
+    refused(lambda: client.calls.create(to=PHONES[0], from_="", url=BASE + "/voice"), 21213, 400)
+    refused(lambda: client.calls.create(to=PHONES[0], from_=FROM), 21205, 400)
+    refused(lambda: pointed(Client(SID, "0" * 32)).calls.list(limit=1), 20003, 401)
+
+
+# counterparts-5: numbers
+def numbers_are_bought_listed_over_pages_changed_and_released():
+    offered = client.available_phone_numbers("US").local.list(limit=5)
+    assert len(offered) == 5
+    bought = [
+        client.incoming_phone_numbers.create(phone_number=number.phone_number, voice_url=BASE + "/voice")
+        for number in offered
+    ]
+    first = client.incoming_phone_numbers.page(page_size=2)
+    sids = [number.sid for number in first]
+    following = [number.sid for number in first.next_page()]
+    assert len(sids) == len(following) == 2 and not set(sids) & set(following)
+    listed = [number.sid for number in client.incoming_phone_numbers.list(page_size=2, limit=200)]
+    assert len(set(listed)) == len(listed), "a number was listed twice"
+    assert {number.sid for number in bought} <= set(listed)
+    changed = client.incoming_phone_numbers(bought[0].sid).update(friendly_name="door bell", voice_method="GET")
+    assert (changed.friendly_name, changed.voice_method) == ("door bell", "GET")
+    found = client.incoming_phone_numbers.list(phone_number=bought[1].phone_number, limit=5)
+    assert [number.sid for number in found] == [bought[1].sid]
+    for number in bought:
+        assert client.incoming_phone_numbers(number.sid).delete() is True
+    refused(lambda: client.incoming_phone_numbers(bought[0].sid).fetch(), 20404, 404)
+
+
+DOCUMENTS["/voice"] = '<Response><Say>Hello from the library.</Say><Pause length="60"/></Response>'
+DOCUMENTS["/elsewhere"] = '<Response><Say>You were redirected.</Say><Pause length="60"/></Response>'
+
+
+def report(path):
+    """A call whose four events are reported."""
+    events = ["initiated", "ringing", "answered", "completed"]
+    return {"status_callback": BASE + path, "status_callback_event": events}
+
+
+def asked(path, sid=None):
+    return [form for at, _, form, _ in list(HEARD) if at == path and sid in (None, form.get("CallSid"))]
+
+
+# counterparts-8
+def a_call_is_made_redirected_ended_reported_and_deleted():
+    phone(PHONES[0], answer_after_ms=300)
+    call = client.calls.create(to=PHONES[0], from_=FROM, url=BASE + "/voice", **report("/progress"))
+    assert call.status == "queued" and len(call.sid) == 34
+    live = status(call, "in-progress")
+    assert live.direction == "outbound-api" and isinstance(live.start_time, datetime.datetime)
+    until("the first document is fetched", lambda: asked("/voice"))
+    client.calls(call.sid).update(url=BASE + "/elsewhere")
+    until("the second document is fetched", lambda: asked("/elsewhere"))
+    refused(lambda: client.calls(call.sid).delete(), 20009, 409)
+    client.calls(call.sid).update(status="completed")
+    ended = status(call, "completed")
+    assert int(ended.duration) >= 0 and isinstance(ended.end_time, datetime.datetime)
+    told = until("four callbacks", lambda: len(asked("/progress", call.sid)) == 4 and asked("/progress", call.sid))
+    assert [form.get("CallStatus") for form in told] == ["initiated", "ringing", "in-progress", "completed"]
+    assert [form.get("SequenceNumber") for form in told] == ["0", "1", "2", "3"]
+    assert client.calls(call.sid).delete() is True
+    refused(lambda: client.calls(call.sid).fetch(), 20404, 404)
+
+
+def a_call_is_cancelled_while_ringing():
+    phone(PHONES[1], answer_after_ms=60000)
+    call = client.calls.create(to=PHONES[1], from_=FROM, url=BASE + "/voice", **report("/cancelled"))
+    status(call, "ringing")
+    client.calls(call.sid).update(status="canceled")
+    status(call, "canceled")
+    until("the last callback", lambda: any(form.get("CallStatus") == "canceled" for form in asked("/cancelled")))
+
+
+def a_call_is_cancelled_while_queued():
+    # One call a second leaves the queue: the last of four waits for seconds.
+    document = "<Response><Hangup/></Response>"
+    calls = [client.calls.create(to=PHONES[2], from_=FROM, twiml=document) for _ in range(4)]
+    assert client.calls(calls[3].sid).update(status="canceled").status == "canceled"
+    for call in calls[:3]:
+        status(call, "completed")
+    assert client.calls(calls[3].sid).fetch().status == "canceled"
+
+
+def busy_and_unanswered_calls_say_so():
+    phone(PHONES[3], busy=True)
+    phone(PHONES[4], no_answer=True)
+    busy = client.calls.create(to=PHONES[3], from_=FROM, url=BASE + "/voice")
+    missed = client.calls.create(to=PHONES[4], from_=FROM, url=BASE + "/voice", timeout=5)
+    status(busy, "busy")
+    status(missed, "no-answer")
+
+
+# counterparts-5: calls
+def calls_are_listed_over_pages_and_by_filter():
+    calls = client.calls.list(page_size=2, limit=200)
+    assert len(calls) >= 7, "only %d calls" % len(calls)
+    assert len({call.sid for call in calls}) == len(calls), "a call was listed twice"
+    first = client.calls.page(page_size=2)
+    assert len(list(first)) == 2 and len(list(first.next_page())) == 2
+    assert [call.to for call in client.calls.list(status="busy", limit=50)] == [PHONES[3]]
+
+
+# counterparts-7: what the server sent
+def everything_the_application_was_sent_is_signed():
+    assert len(HEARD) >= 10, "only %d requests" % len(HEARD)
+    validator = RequestValidator(TOKEN)
+    for _, url, form, signature in HEARD:
+        assert validator.validate(url, form, signature), url
+
+
+TESTS = [
+    a_thousand_signed_requests_are_valid_and_invalid_when_a_byte_is_changed,
+    the_account_is_fetched_by_token_and_by_api_key,
+    errors_come_as_exceptions_with_code_and_status,
+    numbers_are_bought_listed_over_pages_changed_and_released,
+    a_call_is_made_redirected_ended_reported_and_deleted,
+    a_call_is_cancelled_while_ringing,
+    a_call_is_cancelled_while_queued,
+    busy_and_unanswered_calls_say_so,
+    calls_are_listed_over_pages_and_by_filter,
+    everything_the_application_was_sent_is_signed,
+]
+
+failures = 0
+for test in TESTS:
+    name = test.__name__.replace("_", " ")
+    try:
+        test()
+        print("ok " + name)
+    except Exception as error:  # one failed test must not hide the next
+        failures += 1
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        print("not ok %s: %s:%s %s: %s" % (name, place.name, place.lineno, type(error).__name__, str(error)[:500]))
+sys.exit(1 if failures else 0)
