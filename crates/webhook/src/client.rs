@@ -778,7 +778,7 @@ fn cause(error: &reqwest::Error) -> Cause {
                 _ => {}
             }
         }
-        inner = current.source();
+        inner = within(current);
     }
     if error.is_connect() {
         if error.is_timeout() {
@@ -804,9 +804,20 @@ fn body_cause(error: &reqwest::Error) -> Cause {
         if let Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) = kind {
             return Cause::Protocol;
         }
-        inner = current.source();
+        inner = within(current);
     }
     Cause::BrokenOff
+}
+
+/// The error inside another: an `io::Error` hides the one it wraps from `source`.
+fn within<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref)
+    {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
 }
 
 /// Whether the connection was closed before the answer was complete. hyper says so in words only
@@ -818,7 +829,7 @@ fn closed(error: &reqwest::Error) -> bool {
         if text.contains("before message completed") || text.contains("connection closed") {
             return true;
         }
-        inner = current.source();
+        inner = within(current);
     }
     false
 }

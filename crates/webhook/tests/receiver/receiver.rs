@@ -1,5 +1,8 @@
 //! A customer's server for tests: answers what a function says, and remembers what it was asked.
 
+// Not every test file uses everything.
+#![allow(dead_code)]
+
 use std::sync::{Arc, Mutex};
 
 use tokio::{
