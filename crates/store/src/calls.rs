@@ -1,0 +1,368 @@
+//! Calls, and the one transaction that keeps a change together with what it causes.
+
+use model::alert::Alert;
+use model::call::{CallRecord, CallStatus};
+use model::event::Event;
+use model::now::Wall;
+use model::owed::Owed;
+use model::page::{Page, PageRequest};
+use model::sid::{AccountSid, CallSid};
+use sqlx::Row as _;
+
+use crate::error::Error;
+use crate::owed::IdempotencyToken;
+use crate::queued_calls::QueuedCall;
+use crate::rows::{self, Filters, Order, Range, Record, Value};
+use crate::store::Store;
+use crate::writer::Connection;
+
+impl Record for CallRecord {
+    const TABLE: &'static str = "calls";
+    const SEARCHED: &'static [&'static str] = &[
+        "called", "caller", "parent", "status", "final", "started", "ended",
+    ];
+
+    fn sid(&self) -> String {
+        self.sid.to_string()
+    }
+    fn account(&self) -> String {
+        self.account.to_string()
+    }
+    fn created(&self) -> Wall {
+        self.created
+    }
+    fn searched(&self) -> Vec<Value> {
+        vec![
+            Value::text(&self.to),
+            Value::text(&self.from),
+            Value::Text(self.parent.map(|parent| parent.to_string())),
+            Value::text(self.status),
+            Value::Flag(self.status.is_final()),
+            Value::Number(self.started.map(|time| time.0)),
+            Value::Number(self.ended.map(|time| time.0)),
+        ]
+    }
+    async fn removing(connection: &mut Connection, sid: &str) -> Result<(), Error> {
+        for table in ["events", "alerts"] {
+            rows::delete(connection, table, &Filters::default().eq("call", sid)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Which calls a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct CallFilter {
+    /// Those to this party, as the record has it.
+    pub to: Option<String>,
+    /// Those from this party, as the record has it.
+    pub from: Option<String>,
+    /// Those that this call's `Dial` made.
+    pub parent: Option<CallSid>,
+    /// Those that stand there.
+    pub status: Option<CallStatus>,
+    /// Those that started then.
+    pub started: Range,
+    /// Those that ended then.
+    pub ended: Range,
+}
+
+impl CallFilter {
+    fn filters(&self, account: AccountSid) -> Filters {
+        Filters::default()
+            .eq("account", account)
+            .eq_if("called", self.to.as_ref())
+            .eq_if("caller", self.from.as_ref())
+            .eq_if("parent", self.parent)
+            .eq_if("status", self.status)
+            .within("started", self.started)
+            .within("ended", self.ended)
+    }
+}
+
+/// What happened, and everything that follows from it: written in one transaction, so that a
+/// status without its callback cannot exist, nor the other way round (D10).
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    /// Calls as they are now; made if they are new.
+    pub calls: Vec<CallRecord>,
+    /// Callbacks that are owed from now on, in their order, each with a fresh token.
+    pub owed: Vec<(Owed, IdempotencyToken)>,
+    /// HTTP exchanges, in the order of time.
+    pub events: Vec<Event>,
+    /// What went wrong.
+    pub alerts: Vec<Alert>,
+    /// Calls that begin to wait for their turn.
+    pub queued: Vec<QueuedCall>,
+    /// Calls that wait no longer: begun, or given up.
+    pub dequeued: Vec<CallSid>,
+}
+
+/// Calls.
+pub struct Calls<'a>(&'a Store);
+
+impl Store {
+    /// Calls.
+    pub fn calls(&self) -> Calls<'_> {
+        Calls(self)
+    }
+}
+
+impl Calls<'_> {
+    /// Writes a change, all of it or nothing, and returns when it is on disk: only then may its
+    /// effects leave (rule 4 of the design).
+    ///
+    /// A call that reached its final status keeps it, whatever a late change says.
+    pub async fn save(&self, change: Change) -> Result<(), Error> {
+        self.0
+            .write(move |connection| {
+                Box::pin(async move {
+                    for call in &change.calls {
+                        save(connection, call).await?;
+                    }
+                    crate::events::append(connection, change.events).await?;
+                    for alert in &change.alerts {
+                        rows::append(connection, alert).await?;
+                    }
+                    crate::owed::append(connection, change.owed).await?;
+                    crate::queued_calls::append(connection, change.queued).await?;
+                    crate::queued_calls::remove(connection, change.dequeued).await
+                })
+            })
+            .await
+    }
+
+    /// The one with this identifier, if the account has it.
+    pub async fn find(
+        &self,
+        account: AccountSid,
+        sid: CallSid,
+    ) -> Result<Option<CallRecord>, Error> {
+        let filters = Filters::default().eq("sid", sid).eq("account", account);
+        rows::find(&mut *self.0.reader().await?, &filters).await
+    }
+
+    /// The calls of an account, newest first.
+    pub async fn list(
+        &self,
+        account: AccountSid,
+        filter: &CallFilter,
+        request: &PageRequest,
+    ) -> Result<Page<CallRecord>, Error> {
+        let filters = filter.filters(account);
+        let mut reader = self.0.reader().await?;
+        rows::page(&mut reader, &filters, Order::NewestFirst, request).await
+    }
+
+    /// Removes a call with its events and alerts; whether there was one. `Running` if it has not
+    /// ended (20009). Callbacks that are owed for it stay owed.
+    pub async fn remove(&self, account: AccountSid, sid: CallSid) -> Result<bool, Error> {
+        let filters = Filters::default().eq("sid", sid).eq("account", account);
+        self.0
+            .write(move |connection| {
+                Box::pin(async move {
+                    match rows::find::<CallRecord>(connection, &filters).await? {
+                        Some(call) if !call.status.is_final() => Err(Error::Running),
+                        Some(_) => rows::remove::<CallRecord>(connection, &filters).await,
+                        None => Ok(false),
+                    }
+                })
+            })
+            .await
+    }
+
+    /// Calls that were running when the process died, oldest first: to be ended by whoever
+    /// starts. Those that still wait for their turn are not among them; they go on waiting.
+    ///
+    /// Ask before new calls begin, and again after ending these, until none is left.
+    pub async fn interrupted(&self, limit: u16) -> Result<Vec<CallRecord>, Error> {
+        let rows = sqlx::query(INTERRUPTED)
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.0.reader().await?)
+            .await?;
+        rows.iter().map(rows::read).collect()
+    }
+
+    /// Forgets up to `limit` calls that ended before a time, with their events and alerts, and as
+    /// many events and alerts of that age that belong to no call; returns how many calls.
+    pub async fn forget_before(&self, time: Wall, limit: u16) -> Result<u64, Error> {
+        self.0
+            .write(move |connection| {
+                Box::pin(async move {
+                    let old = sqlx::query(
+                        "SELECT sid FROM calls WHERE final = TRUE AND ended < $1 \
+                         ORDER BY ended LIMIT $2",
+                    )
+                    .bind(time.0)
+                    .bind(i64::from(limit))
+                    .fetch_all(&mut *connection)
+                    .await?;
+                    for row in &old {
+                        let sid: &str = row.try_get(0)?;
+                        CallRecord::removing(connection, sid).await?;
+                        let filters = Filters::default().eq("sid", sid);
+                        rows::delete(connection, "calls", &filters).await?;
+                    }
+                    for sql in [
+                        "DELETE FROM events WHERE sid IN (SELECT sid FROM events AS e \
+                         WHERE created < $1 AND NOT EXISTS \
+                         (SELECT 1 FROM calls WHERE calls.sid = e.call) LIMIT $2)",
+                        "DELETE FROM alerts WHERE sid IN (SELECT sid FROM alerts AS a \
+                         WHERE created < $1 AND NOT EXISTS \
+                         (SELECT 1 FROM calls WHERE calls.sid = a.call) LIMIT $2)",
+                    ] {
+                        sqlx::query(sql)
+                            .bind(time.0)
+                            .bind(i64::from(limit))
+                            .execute(&mut *connection)
+                            .await?;
+                    }
+                    Ok(old.len() as u64)
+                })
+            })
+            .await
+    }
+}
+
+const INTERRUPTED: &str = "SELECT record FROM calls WHERE final = FALSE AND NOT EXISTS \
+     (SELECT 1 FROM queued_calls WHERE queued_calls.call = calls.sid) \
+     ORDER BY created, sid LIMIT $1";
+
+/// Makes or overwrites a call, unless that would change a final status.
+async fn save(connection: &mut Connection, call: &CallRecord) -> Result<(), Error> {
+    let (names, values) = rows::columns(call)?;
+    let sets: Vec<String> = names
+        .iter()
+        .filter(|name| !matches!(**name, "sid" | "account" | "created"))
+        .map(|name| format!("{name} = excluded.{name}"))
+        .collect();
+    let sql = format!(
+        "{} ON CONFLICT (sid) DO UPDATE SET {} \
+         WHERE calls.final = FALSE OR calls.status = excluded.status",
+        rows::insertion("calls", &names),
+        sets.join(", ")
+    );
+    let done = rows::statement(sql, values).execute(connection).await?;
+    if done.rows_affected() == 0 {
+        tracing::warn!(call = %call.sid, status = %call.status, "a late change of an ended call was dropped");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Location;
+    use model::page::{Cursor, PageSize, Side};
+
+    /// What SQLite means to do for a statement, one line a step.
+    async fn plan(store: &Store, sql: String, values: Vec<Value>) -> String {
+        let mut reader = store.reader().await.unwrap();
+        let rows = rows::statement(format!("EXPLAIN QUERY PLAN {sql}"), values)
+            .fetch_all(&mut *reader)
+            .await
+            .unwrap();
+        let steps: Vec<String> = rows.iter().map(|row| row.get::<String, _>(3)).collect();
+        steps.join("\n")
+    }
+
+    #[tokio::test]
+    async fn every_list_of_calls_uses_an_index() {
+        let (store, _writer) = Store::open(Location::Memory).await.unwrap();
+        let cursor = |side| {
+            Some(Cursor {
+                side,
+                created: Wall(5),
+                key: "CA".into(),
+            })
+        };
+        let range = Range {
+            from: Some(Wall(1)),
+            until: Some(Wall(9)),
+        };
+        let sid = CallSid::from_bytes([1; 16]);
+        for (filter, sorted) in [
+            (CallFilter::default(), true),
+            (
+                CallFilter {
+                    to: Some("+1".into()),
+                    ..Default::default()
+                },
+                true,
+            ),
+            (
+                CallFilter {
+                    from: Some("+1".into()),
+                    ..Default::default()
+                },
+                true,
+            ),
+            (
+                CallFilter {
+                    parent: Some(sid),
+                    ..Default::default()
+                },
+                true,
+            ),
+            (
+                CallFilter {
+                    status: Some(CallStatus::Queued),
+                    ..Default::default()
+                },
+                true,
+            ),
+            (
+                CallFilter {
+                    started: range,
+                    ..Default::default()
+                },
+                false,
+            ),
+            (
+                CallFilter {
+                    ended: range,
+                    ..Default::default()
+                },
+                false,
+            ),
+        ] {
+            for cursor in [None, cursor(Side::After), cursor(Side::Before)] {
+                let request = PageRequest {
+                    size: PageSize::default(),
+                    cursor,
+                };
+                let filters = filter.filters(AccountSid::from_bytes([0; 16]));
+                let (sql, values) =
+                    rows::page_statement::<CallRecord>(&filters, Order::NewestFirst, &request);
+                let plan = plan(&store, sql, values).await;
+                assert!(
+                    plan.contains("SEARCH calls USING INDEX calls_"),
+                    "{filter:?}: {plan}"
+                );
+                assert!(!plan.contains("SCAN"), "{filter:?}: {plan}");
+                if sorted {
+                    assert!(!plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn interrupted_calls_and_due_callbacks_are_found_without_a_scan() {
+        let (store, _writer) = Store::open(Location::Memory).await.unwrap();
+        let steps = plan(&store, INTERRUPTED.into(), vec![Value::Number(Some(1))]).await;
+        assert!(steps.contains("USING INDEX calls_running"), "{steps}");
+        assert!(!steps.contains("TEMP B-TREE"), "{steps}");
+        let steps = plan(
+            &store,
+            crate::owed::DUE.into(),
+            vec![Value::Number(Some(1)), Value::Number(Some(1))],
+        )
+        .await;
+        assert!(
+            steps.contains("SEARCH owed USING INDEX owed_due"),
+            "{steps}"
+        );
+        assert!(!steps.contains("TEMP B-TREE"), "{steps}");
+    }
+}
