@@ -1,0 +1,33 @@
+//! Our own control plane, `/_switchboard/v1`: JSON in and out, never mixed into compatible paths.
+
+use axum::Router;
+use axum::routing::{get, post};
+
+pub mod health;
+pub mod phones;
+pub mod trunks;
+
+/// The route table, one line a resource.
+pub(crate) fn routes() -> Router {
+    Router::new()
+        .route("/_switchboard/v1/phones", get(phones::list))
+        .route(
+            "/_switchboard/v1/phones/{number}",
+            get(phones::fetch).post(phones::set),
+        )
+        .route("/_switchboard/v1/phones/{number}/calls", post(phones::dial))
+        .route(
+            "/_switchboard/v1/phones/{number}/heard.wav",
+            get(phones::heard),
+        )
+        .route(
+            "/_switchboard/v1/trunks",
+            get(trunks::list).post(trunks::create),
+        )
+        .route(
+            "/_switchboard/v1/trunks/{sid}",
+            get(trunks::fetch)
+                .post(trunks::update)
+                .delete(trunks::delete),
+        )
+}
