@@ -1,0 +1,104 @@
+//! Every status callback: when, to which URL, with which parameters in which order (contract 5.5).
+
+use model::call::Direction;
+use model::now::{Now, Wall};
+use model::owed::Owed;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
+use crate::call::Body;
+use crate::request::{Parameters, put, standard, with_status};
+
+/// The steps of a call that can be reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Initiated,
+    Ringing,
+    Answered,
+    Completed,
+}
+
+/// Counts a step, and says what is owed because of it.
+///
+/// The count includes the steps that nobody asked for, so that a gap in it means a lost callback
+/// only to who asked for all. Inbound calls report nothing but their end, which is therefore 0.
+pub(crate) fn progress(body: &mut Body, step: Progress, now: Now) -> Option<Owed> {
+    if body.record.direction == Direction::Inbound && step != Progress::Completed {
+        return None;
+    }
+    let number = body.sequence;
+    body.sequence += 1;
+    let events = body.instructions.status_callback_events;
+    let wanted = match step {
+        Progress::Initiated => events.initiated,
+        Progress::Ringing => events.ringing,
+        Progress::Answered => events.answered,
+        Progress::Completed => events.completed,
+    };
+    let url = body
+        .instructions
+        .status_callback
+        .clone()
+        .filter(|_| wanted)?;
+    let mut p = match step {
+        Progress::Initiated => with_status(body, "initiated"),
+        _ => standard(body),
+    };
+    if step == Progress::Completed {
+        let seconds = body.record.duration_secs().unwrap_or(0);
+        put(&mut p, "CallDuration", seconds);
+        put(&mut p, "Duration", seconds.div_ceil(60));
+    }
+    put(&mut p, "Timestamp", rfc2822(now.wall));
+    put(&mut p, "CallbackSource", "call-progress-events");
+    put(&mut p, "SequenceNumber", number);
+    if step == Progress::Completed {
+        if let Some(status) = body.sip_status {
+            put(&mut p, "SipResponseCode", status);
+        }
+        if let Some((code, message)) = &body.error {
+            put(&mut p, "ErrorCode", code);
+            put(&mut p, "ErrorMessage", message);
+        }
+    }
+    let method = body.instructions.status_callback_method;
+    Some(owed(body, url, method, p, now))
+}
+
+/// Something owed on behalf of a call.
+pub(crate) fn owed(
+    body: &Body,
+    url: String,
+    method: model::method::Method,
+    parameters: Parameters,
+    now: Now,
+) -> Owed {
+    Owed {
+        account: body.record.account,
+        call: body.record.sid,
+        stream: body.stream,
+        url,
+        method,
+        parameters,
+        created: now.wall,
+    }
+}
+
+/// `Thu, 30 May 2013 15:00:00 +0000`.
+fn rfc2822(wall: Wall) -> String {
+    OffsetDateTime::from_unix_timestamp(wall.0.div_euclid(1_000_000))
+        .ok()
+        .and_then(|time| time.format(&Rfc2822).ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_are_written_as_in_mails() {
+        let text = rfc2822(Wall(1_369_926_000_000_000));
+        assert_eq!(text, "Thu, 30 May 2013 15:00:00 +0000");
+    }
+}

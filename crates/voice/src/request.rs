@@ -1,0 +1,58 @@
+//! The parameters of every request about a call (contract 5.3).
+
+use crate::call::Body;
+
+/// Name and value, in the order in which they are sent.
+pub(crate) type Parameters = Vec<(String, String)>;
+
+/// Adds a parameter.
+pub(crate) fn put(parameters: &mut Parameters, name: &str, value: impl ToString) {
+    parameters.push((name.to_owned(), value.to_string()));
+}
+
+/// The standard parameters, with the word for the status as it is now.
+pub(crate) fn standard(body: &Body) -> Parameters {
+    with_status(body, body.record.status.as_str())
+}
+
+/// The standard parameters with another word for the status: callbacks know `initiated`.
+pub(crate) fn with_status(body: &Body, status: &str) -> Parameters {
+    let record = &body.record;
+    let mut p = Parameters::with_capacity(32);
+    put(&mut p, "CallSid", record.sid);
+    put(&mut p, "AccountSid", record.account);
+    put(&mut p, "From", &record.from);
+    put(&mut p, "To", &record.to);
+    put(&mut p, "CallStatus", status);
+    put(&mut p, "ApiVersion", "2010-04-01");
+    put(&mut p, "Direction", record.direction.as_str());
+    let optional = [
+        ("ForwardedFrom", record.forwarded_from.clone()),
+        ("CallerName", record.caller_name.clone()),
+        ("ParentCallSid", record.parent.map(|sid| sid.to_string())),
+        (
+            "ApplicationSid",
+            record.application.map(|sid| sid.to_string()),
+        ),
+        ("AnsweredBy", record.answered_by.clone()),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            put(&mut p, name, value);
+        }
+    }
+    // Where the parties are is not known; upstream sends these names empty, not absent. Old
+    // applications read Caller and Called.
+    for side in ["From", "To", "Caller", "Called"] {
+        match side {
+            "Caller" => put(&mut p, side, &record.from),
+            "Called" => put(&mut p, side, &record.to),
+            _ => {}
+        }
+        for part in ["City", "State", "Zip", "Country"] {
+            put(&mut p, &format!("{side}{part}"), "");
+        }
+    }
+    p.extend(body.parameters.iter().cloned());
+    p
+}

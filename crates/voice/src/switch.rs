@@ -1,0 +1,340 @@
+//! All calls. The only code that sees two of them.
+//!
+//! ```text
+//! input, timeout ──► one call at work ──► effects
+//!                        ▲      │
+//!                        └──────┴ intents, until none is left
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use model::call::{CallRecord, CallStatus, Direction};
+use model::now::Now;
+use model::sid::CallSid;
+
+use crate::bridge::Peer;
+use crate::call::{Call, Child, Ending, Event, Placement};
+use crate::chance::Chance;
+use crate::cx::{Cx, Out};
+use crate::deadline::{Deadline, Deadlines};
+use crate::effect::{Alert, Effect, LegCommand, MediaCommand, Reply};
+use crate::input::{Incoming, Input, Originate};
+use crate::intent::Intent;
+use crate::outbound::Outbound;
+use crate::policy::Policy;
+
+/// Every live call of one node.
+pub struct Switch {
+    policy: Policy,
+    calls: BTreeMap<CallSid, Box<Call>>,
+    /// The call that is worked on is taken out of the table, so that a fault in it is its own.
+    at_work: Option<Box<Call>>,
+    out: Out,
+}
+
+/// One live call, for the console.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// What is written down of it.
+    pub record: &'a CallRecord,
+    /// The verb that runs, or what it does besides.
+    pub doing: &'static str,
+    /// The call that it is connected with.
+    pub connected: Option<CallSid>,
+}
+
+impl Switch {
+    /// A switch without calls. The seed makes its identifiers; it must be fresh at every start.
+    pub fn new(policy: Policy, seed: [u8; 32]) -> Self {
+        Switch {
+            policy,
+            calls: BTreeMap::new(),
+            at_work: None,
+            out: Out {
+                effects: VecDeque::new(),
+                intents: VecDeque::new(),
+                deadlines: Deadlines::default(),
+                outbound: Outbound::default(),
+                chance: Chance::new(seed),
+                fetches: BTreeMap::new(),
+                legs: BTreeMap::new(),
+            },
+        }
+    }
+
+    /// Takes in something that happened.
+    pub fn handle_input(&mut self, now: Now, input: Input) {
+        match input {
+            Input::Incoming(incoming) => self.incoming(now, *incoming),
+            Input::Originate(originate) => self.originate(now, *originate),
+            Input::Modify {
+                call,
+                request,
+                change,
+            } => {
+                if self.calls.contains_key(&call) {
+                    self.work(now, call, Event::Modify(request, change));
+                } else {
+                    let reply = Effect::Reply(request, Reply::Unknown);
+                    self.out.effects.push_back(reply);
+                }
+            }
+            Input::Leg(leg, event) => {
+                if let Some(call) = self.out.legs.get(&leg).copied() {
+                    self.work(now, call, Event::Leg(event));
+                }
+            }
+            Input::Fetched { fetch, result } => {
+                if let Some(call) = self.out.fetches.remove(&fetch) {
+                    self.work(now, call, Event::Fetched(fetch, result));
+                }
+            }
+        }
+        self.settle(now);
+    }
+
+    /// Does what is due; call it when [`Switch::poll_timeout`] has come.
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some(deadline) = self.out.deadlines.take_due(now.instant) {
+            match deadline {
+                Deadline::Turn(account) => {
+                    let next =
+                        self.out
+                            .outbound
+                            .turn(account, now, &self.policy, &mut self.out.deadlines);
+                    if let Some(call) = next {
+                        self.work(now, call, Event::Place);
+                    }
+                }
+                Deadline::Queue(call)
+                | Deadline::Ring(call)
+                | Deadline::Verb(call)
+                | Deadline::TimeLimit(call) => self.work(now, call, Event::Timeout(deadline)),
+            }
+            self.settle(now);
+        }
+    }
+
+    /// The next thing to do, in order.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.out.effects.pop_front()
+    }
+
+    /// When to call [`Switch::handle_timeout`], and for what.
+    pub fn poll_timeout(&self) -> Option<(Instant, Deadline)> {
+        self.out.deadlines.first()
+    }
+
+    /// How many calls live, queued ones included.
+    pub fn live_calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// All live calls, for the console.
+    pub fn calls(&self) -> impl Iterator<Item = View<'_>> {
+        self.calls.values().map(|call| View {
+            record: &call.body.record,
+            doing: call.course.doing(),
+            connected: call.body.peer.map(|peer| peer.call),
+        })
+    }
+
+    /// What is kept in all tables together, besides the calls: none of it outlives them, but for
+    /// the time until an account's next turn.
+    pub fn kept(&self) -> usize {
+        self.out.legs.len()
+            + self.out.fetches.len()
+            + self.out.deadlines.len()
+            + self.out.outbound.len()
+            + self.out.intents.len()
+    }
+
+    /// After a panic inside the engine: ends the call that was worked on, which is in an unknown
+    /// state, and lets all others live. Answers which it was.
+    pub fn drop_poisoned(&mut self, now: Now) -> Option<CallSid> {
+        let mut call = self.at_work.take()?;
+        let sid = call.body.record.sid;
+        let mut cx = Cx {
+            now,
+            policy: &self.policy,
+            body: &mut call.body,
+            out: &mut self.out,
+        };
+        call.course.bury(&mut cx);
+        self.settle(now);
+        Some(sid)
+    }
+
+    fn incoming(&mut self, now: Now, incoming: Incoming) {
+        let Incoming {
+            call: sid,
+            leg,
+            account,
+            ..
+        } = incoming;
+        let known = self.calls.contains_key(&sid) || self.out.legs.contains_key(&leg);
+        if known || self.is_full(account) {
+            if !known {
+                self.out.effects.push_back(Effect::Alert(Box::new(Alert {
+                    account,
+                    call: sid,
+                    code: 10004,
+                    error: true,
+                    message:
+                        "A call was refused because too many are going on: raise the limit, or wait"
+                            .to_owned(),
+                    url: None,
+                    method: None,
+                })));
+            }
+            let reject = Effect::Leg(leg, LegCommand::Reject(503));
+            self.out.effects.push_back(reject);
+            return;
+        }
+        let record = CallRecord {
+            sid,
+            account,
+            parent: None,
+            to: incoming.to,
+            from: incoming.from,
+            phone_number: incoming.phone_number,
+            application: incoming.application,
+            trunk: incoming.trunk,
+            status: CallStatus::Ringing,
+            direction: Direction::Inbound,
+            created: now.wall,
+            updated: now.wall,
+            started: Some(now.wall),
+            answered: None,
+            ended: None,
+            queue_time_ms: 0,
+            answered_by: None,
+            forwarded_from: incoming.forwarded_from,
+            caller_name: incoming.caller_name,
+        };
+        let mut call = Call::new(record, incoming.instructions, self.policy.time_limit);
+        call.body.leg = Some(leg);
+        call.body.parameters = incoming.parameters;
+        self.out.legs.insert(leg, sid);
+        self.enter(call);
+        self.work(now, sid, Event::Incoming);
+    }
+
+    fn originate(&mut self, now: Now, originate: Originate) {
+        let Originate {
+            record,
+            instructions,
+            timeout,
+            time_limit,
+            send_digits,
+            caller_id,
+            sip_auth,
+        } = originate;
+        let (sid, account) = (record.sid, record.account);
+        if self.calls.contains_key(&sid) {
+            return;
+        }
+        let full = self.is_full(account);
+        let placement = Placement {
+            from: caller_id.unwrap_or_else(|| record.from.clone()),
+            timeout,
+            send_digits,
+            sip_auth,
+        };
+        let queued = (now.wall.0 - record.created.0).max(0) as u64;
+        self.enter(Call::new(record, instructions, time_limit).placed(placement));
+        if full {
+            let text =
+                "The call was not placed because too many are going on: raise the limit, or wait";
+            let ending = Ending::new(CallStatus::Failed).error(10004, text);
+            self.work(now, sid, Event::Refuse(ending));
+            return;
+        }
+        let deadlines = &mut self.out.deadlines;
+        let place = self.out.outbound.wait(account, sid, now, deadlines);
+        let left = self
+            .policy
+            .queue_timeout
+            .saturating_sub(std::time::Duration::from_micros(queued));
+        deadlines.set(Deadline::Queue(sid), now.instant + left);
+        if let Some(call) = self.calls.get_mut(&sid) {
+            call.course.place = Some(place);
+        }
+        // It may be its turn at once.
+        self.handle_timeout(now);
+    }
+
+    fn is_full(&self, account: model::sid::AccountSid) -> bool {
+        self.calls.len() >= self.policy.calls
+            || self.out.outbound.calls(account) >= self.policy.calls_per_account
+    }
+
+    fn enter(&mut self, call: Call) {
+        self.out.outbound.enter(call.body.record.account);
+        self.calls.insert(call.body.record.sid, Box::new(call));
+    }
+
+    /// Lets one call handle one event, with the call out of the table.
+    fn work(&mut self, now: Now, sid: CallSid, event: Event) {
+        let Some(call) = self.calls.remove(&sid) else {
+            return;
+        };
+        let call = self.at_work.insert(call);
+        let mut cx = Cx {
+            now,
+            policy: &self.policy,
+            body: &mut call.body,
+            out: &mut self.out,
+        };
+        call.course.handle(event, &mut cx);
+        if let Some(call) = self.at_work.take_if(|call| !call.course.is_over()) {
+            self.calls.insert(sid, call);
+        }
+        self.at_work = None;
+    }
+
+    /// Carries what calls want of each other until nobody wants anything.
+    fn settle(&mut self, now: Now) {
+        while let Some(intent) = self.out.intents.pop_front() {
+            match intent {
+                Intent::Dial(child) => self.dial(now, *child),
+                Intent::Join { parent, child } => self.join(now, parent, child),
+                Intent::Parted { call } => self.work(now, call, Event::Parted),
+                Intent::End { call, unanswered } => self.work(now, call, Event::End(unanswered)),
+                Intent::Report {
+                    parent,
+                    child,
+                    news,
+                } => self.work(now, parent, Event::News(child, news)),
+            }
+        }
+    }
+
+    fn dial(&mut self, now: Now, child: Child) {
+        let (sid, account) = (child.record.sid, child.record.account);
+        let full = self.is_full(account);
+        self.enter(Call::child(child));
+        let event = match full {
+            true => Event::Refuse(Ending::new(CallStatus::Failed).error(
+                10004,
+                "The call was not placed because too many are going on: raise the limit, or wait",
+            )),
+            false => Event::Place,
+        };
+        self.work(now, sid, event);
+    }
+
+    /// Joins two calls that both still live and have a leg.
+    fn join(&mut self, now: Now, parent: CallSid, child: CallSid) {
+        let leg_of = |sid| self.calls.get(&sid).and_then(|call| call.body.leg);
+        let (Some(of_parent), Some(of_child)) = (leg_of(parent), leg_of(child)) else {
+            return;
+        };
+        let peer = |call, leg| Event::Joined(Peer { call, leg });
+        self.work(now, parent, peer(child, of_child));
+        self.work(now, child, peer(parent, of_parent));
+        let bridge = MediaCommand::Bridge(of_child);
+        self.out.effects.push_back(Effect::Media(of_parent, bridge));
+    }
+}
