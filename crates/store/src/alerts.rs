@@ -41,8 +41,7 @@ pub struct AlertFilter {
     pub created: Range,
 }
 
-/// What went wrong: notifications of calls, monitor alerts. Written by
-/// [`Calls::save`](crate::Calls::save).
+/// What went wrong: notifications of calls, monitor alerts.
 pub struct Alerts<'a>(&'a Store);
 
 impl Store {
@@ -53,6 +52,15 @@ impl Store {
 }
 
 impl Alerts<'_> {
+    /// Adds one that stands alone; one that belongs to a change goes with it.
+    pub async fn insert(&self, alert: Alert) -> Result<(), Error> {
+        self.0
+            .write(move |connection| {
+                Box::pin(async move { rows::append(connection, &alert).await })
+            })
+            .await
+    }
+
     /// The one with this identifier, if the account has it.
     pub async fn find(
         &self,

@@ -348,6 +348,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn lists_of_events_and_alerts_use_an_index() {
+        let (store, _writer) = Store::open(Location::Memory).await.unwrap();
+        let account = Filters::default().eq("account", "AC");
+        let of_call = account.clone().eq("call", "CA");
+        let request = PageRequest::default();
+        for (sql, values) in [
+            rows::page_statement::<Alert>(&account, Order::NewestFirst, &request),
+            rows::page_statement::<Alert>(&of_call, Order::NewestFirst, &request),
+            crate::events::page_statement(&of_call, &request),
+        ] {
+            let steps = plan(&store, sql.clone(), values).await;
+            assert!(steps.contains("SEARCH"), "{sql}: {steps}");
+            assert!(!steps.contains("SCAN"), "{sql}: {steps}");
+            assert!(!steps.contains("TEMP B-TREE"), "{sql}: {steps}");
+        }
+    }
+
+    #[tokio::test]
     async fn interrupted_calls_and_due_callbacks_are_found_without_a_scan() {
         let (store, _writer) = Store::open(Location::Memory).await.unwrap();
         let steps = plan(&store, INTERRUPTED.into(), vec![Value::Number(Some(1))]).await;

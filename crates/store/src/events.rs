@@ -48,7 +48,12 @@ pub(crate) async fn append(connection: &mut Connection, events: Vec<Event>) -> R
     Ok(())
 }
 
-/// The HTTP exchanges about calls; written by [`Calls::save`](crate::Calls::save).
+#[cfg(test)]
+pub(crate) fn page_statement(filters: &Filters, request: &PageRequest) -> (String, Vec<Value>) {
+    rows::page_statement::<Row>(filters, Order::OldestFirst, request)
+}
+
+/// The HTTP exchanges about calls.
 pub struct Events<'a>(&'a Store);
 
 impl Store {
@@ -59,6 +64,13 @@ impl Store {
 }
 
 impl Events<'_> {
+    /// Adds one that stands alone; one that belongs to a change goes with it.
+    pub async fn insert(&self, event: Event) -> Result<(), Error> {
+        self.0
+            .write(move |connection| Box::pin(async move { append(connection, vec![event]).await }))
+            .await
+    }
+
     /// The exchanges about a call, in the order of time.
     pub async fn list(
         &self,

@@ -1,4 +1,8 @@
 //! The database as its users see it, on a real file.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed step fails the test, where it stands"
+)]
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -418,7 +422,10 @@ async fn applications_and_trunks_come_back_as_they_were() {
         updated: Wall(6),
     };
     store.trunks().insert(trunk.clone()).await.unwrap();
-    assert_eq!(store.trunks().all().await.unwrap(), [trunk.clone()]);
+    assert_eq!(
+        store.trunks().all().await.unwrap(),
+        std::slice::from_ref(&trunk)
+    );
     let page = store.trunks().list(ACCOUNT, &everything()).await.unwrap();
     assert_eq!(page.items, [trunk]);
 }
@@ -484,10 +491,8 @@ async fn sip_domains_consult_lists_that_cannot_go_meanwhile() {
         store.credentials().insert(same_name).await,
         Err(Error::Taken)
     ));
-    assert_eq!(
-        store.credentials().all(list.sid).await.unwrap(),
-        [credential.clone()]
-    );
+    let members = store.credentials().all(list.sid).await.unwrap();
+    assert_eq!(members, [credential]);
 
     let mapping = |purpose, list, created| SipDomainMapping {
         domain: domain.sid,
@@ -756,6 +761,43 @@ async fn removing_a_call_removes_its_events_and_alerts() {
     assert_eq!(alerts(of_call).await, [0i64; 0]);
     assert_eq!(events(running.sid).await.len(), 1);
     assert_eq!(alerts(AlertFilter::default()).await, [8]);
+}
+
+#[tokio::test]
+async fn events_and_alerts_may_come_alone_and_events_are_in_the_order_of_time() {
+    let place = Place::new();
+    let (store, _writing) = place.open().await;
+    let about = call(1, 1);
+    // Kept when the answer came, listed by when the request was made.
+    for (url, created) in [("late", 30), ("early", 10), ("between", 20)] {
+        let event = event(&about, url, created);
+        store.events().insert(event).await.unwrap();
+    }
+    let mut urls = Vec::new();
+    let mut request = request(2);
+    loop {
+        let page = store
+            .events()
+            .list(ACCOUNT, about.sid, &request)
+            .await
+            .unwrap();
+        urls.extend(page.items.into_iter().map(|event| event.url));
+        let Some(next) = page.next else { break };
+        request.cursor = Some(next);
+    }
+    assert_eq!(urls, ["early", "between", "late"]);
+    let one = alert(1, None, Level::Warning, 1);
+    store.alerts().insert(one.clone()).await.unwrap();
+    assert!(matches!(
+        store.alerts().insert(one.clone()).await,
+        Err(Error::Taken)
+    ));
+    assert_eq!(
+        store.alerts().find(ACCOUNT, one.sid).await.unwrap(),
+        Some(one.clone())
+    );
+    assert!(store.alerts().remove(ACCOUNT, one.sid).await.unwrap());
+    assert_eq!(store.alerts().find(ACCOUNT, one.sid).await.unwrap(), None);
 }
 
 #[tokio::test]
