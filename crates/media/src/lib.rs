@@ -6,12 +6,15 @@ mod command;
 pub mod detect;
 mod engine;
 mod event;
+mod latch;
 mod player;
+mod port;
 mod recorder;
 pub mod resample;
 pub mod rtp;
 mod sound;
 pub mod tone;
+mod transmit;
 
 pub use codec::Format;
 pub use command::{

@@ -36,10 +36,29 @@ pub enum Frame {
 
 #[derive(Debug)]
 enum Voice {
-    Pcm { sound: Arc<Sound>, at: usize, resampler: Resampler, rate: u32, pending: Vec<i16> },
-    Tone { tone: Tone, oscillator: Oscillator, part: usize, ms: u32 },
-    Digits { digits: Vec<char>, at: usize, frame: u32, oscillator: Oscillator },
-    Silence { frames: u32, done: u32 },
+    Pcm {
+        sound: Arc<Sound>,
+        at: usize,
+        resampler: Resampler,
+        rate: u32,
+        pending: Vec<i16>,
+    },
+    Tone {
+        tone: Tone,
+        oscillator: Oscillator,
+        part: usize,
+        ms: u32,
+    },
+    Digits {
+        digits: Vec<char>,
+        at: usize,
+        frame: u32,
+        oscillator: Oscillator,
+    },
+    Silence {
+        frames: u32,
+        done: u32,
+    },
 }
 
 /// A queued or running playback.
@@ -59,12 +78,31 @@ impl Player {
         let voice = match source {
             Source::Pcm(sound) => {
                 let rate = sound.rate;
-                Voice::Pcm { sound, at: 0, resampler: Resampler::new(1, 1), rate, pending: Vec::new() }
+                Voice::Pcm {
+                    sound,
+                    at: 0,
+                    resampler: Resampler::new(1, 1),
+                    rate,
+                    pending: Vec::new(),
+                }
             }
-            Source::Tone(tone) => Voice::Tone { tone, oscillator: Oscillator::default(), part: 0, ms: 0 },
+            Source::Tone(tone) => Voice::Tone {
+                tone,
+                oscillator: Oscillator::default(),
+                part: 0,
+                ms: 0,
+            },
             Source::Digits(text) => {
-                let digits = text.chars().filter(|c| matches!(c, 'w' | 'W') || crate::tone::dtmf_pair(*c).is_some()).collect();
-                Voice::Digits { digits, at: 0, frame: 0, oscillator: Oscillator::default() }
+                let digits = text
+                    .chars()
+                    .filter(|c| matches!(c, 'w' | 'W') || crate::tone::dtmf_pair(*c).is_some())
+                    .collect();
+                Voice::Digits {
+                    digits,
+                    at: 0,
+                    frame: 0,
+                    oscillator: Oscillator::default(),
+                }
             }
             Source::Silence(length) => {
                 let frames = length.as_millis().div_ceil(20).min(u128::from(u32::MAX)) as u32;
@@ -72,12 +110,19 @@ impl Player {
             }
         };
         let finished = match &voice {
-            Voice::Pcm { sound, .. } => sound.samples.is_empty() || !(1_000..=384_000).contains(&sound.rate),
+            Voice::Pcm { sound, .. } => {
+                sound.samples.is_empty() || !(1_000..=384_000).contains(&sound.rate)
+            }
             Voice::Tone { tone, .. } => tone.round_ms() == 0,
             Voice::Digits { digits, .. } => digits.is_empty(),
             Voice::Silence { frames, .. } => *frames == 0,
         };
-        Player { playback, voice, rounds: loops.checked_sub(1), finished }
+        Player {
+            playback,
+            voice,
+            rounds: loops.checked_sub(1),
+            finished,
+        }
     }
 
     /// Whether everything has been played.
@@ -104,7 +149,13 @@ impl Player {
     pub fn frame(&mut self, rate: u32, events: bool, out: &mut [i16]) -> Frame {
         let (rounds, finished) = (&mut self.rounds, &mut self.finished);
         match &mut self.voice {
-            Voice::Pcm { sound, at, resampler, rate: made_for, pending } => {
+            Voice::Pcm {
+                sound,
+                at,
+                resampler,
+                rate: made_for,
+                pending,
+            } => {
                 if *made_for != rate || (sound.rate != rate && *at == 0 && pending.is_empty()) {
                     // Also where a playback goes on in another codec after a re-INVITE.
                     *resampler = Resampler::new(sound.rate, rate);
@@ -121,7 +172,8 @@ impl Player {
                         } else if sound.rate != rate {
                             // Half the filter's length brings out its last sounds.
                             const ZEROS: [i16; 64] = [0; 64];
-                            resampler.process(&ZEROS[..(resampler.flush_len() / 2).min(64)], pending);
+                            resampler
+                                .process(&ZEROS[..(resampler.flush_len() / 2).min(64)], pending);
                         }
                     }
                 }
@@ -136,7 +188,12 @@ impl Player {
                     *rounds = Some(0);
                 }
             }
-            Voice::Tone { tone, oscillator, part, ms } => {
+            Voice::Tone {
+                tone,
+                oscillator,
+                part,
+                ms,
+            } => {
                 let half = out.len() / 2;
                 for chunk in out.chunks_mut(half.max(1)) {
                     if *finished {
@@ -155,7 +212,12 @@ impl Player {
                     }
                 }
             }
-            Voice::Digits { digits, at, frame, oscillator } => {
+            Voice::Digits {
+                digits,
+                at,
+                frame,
+                oscillator,
+            } => {
                 let digit = digits[*at];
                 let length = match digit {
                     'w' => PAUSE_FRAMES,
@@ -247,9 +309,18 @@ mod tests {
 
     #[test]
     fn one_round_of_a_tone_is_its_cadence() {
-        assert_eq!(frames(Source::Tone(Tone::ringback("de")), 1).len(), 5 * 8000);
-        assert_eq!(frames(Source::Tone(Tone::named("congestion").unwrap()), 2).len(), 8000);
-        assert_eq!(frames(Source::Silence(Duration::from_millis(90)), 1).len(), 800);
+        assert_eq!(
+            frames(Source::Tone(Tone::ringback("de")), 1).len(),
+            5 * 8000
+        );
+        assert_eq!(
+            frames(Source::Tone(Tone::named("congestion").unwrap()), 2).len(),
+            8000
+        );
+        assert_eq!(
+            frames(Source::Silence(Duration::from_millis(90)), 1).len(),
+            800
+        );
     }
 
     #[test]
@@ -261,7 +332,12 @@ mod tests {
             events.push(player.frame(8000, true, &mut frame));
         }
         assert!(events[..25].iter().all(|e| *e == Frame::Sound));
-        let event = |frames, first, end| Frame::Event { digit: '#', frames, first, end };
+        let event = |frames, first, end| Frame::Event {
+            digit: '#',
+            frames,
+            first,
+            end,
+        };
         assert_eq!(events[25], event(1, true, false));
         assert_eq!(events[29..32], [event(5, false, true); 3]);
         assert_eq!(events[32..], [Frame::Sound; 3]);

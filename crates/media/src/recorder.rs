@@ -55,7 +55,13 @@ impl Track {
 
 impl Recorder {
     /// A recording at `rate` Hz.
-    pub fn new(recording: RecordingId, direction: RecordDirection, max: Duration, silence: Option<Duration>, rate: u32) -> Recorder {
+    pub fn new(
+        recording: RecordingId,
+        direction: RecordDirection,
+        max: Duration,
+        silence: Option<Duration>,
+        rate: u32,
+    ) -> Recorder {
         Recorder {
             recording,
             direction,
@@ -84,14 +90,24 @@ impl Recorder {
         let quiet = self.silence.hear(heard.map(|(samples, _)| samples), 20);
         let n = frame.min(self.max_samples.saturating_sub(self.heard.samples.len()));
         // The tracks are kept equally long whichever is wanted, so that ends and mixes agree.
-        self.heard.push(if self.direction == RecordDirection::Spoken { None } else { heard }, self.rate, n);
+        self.heard.push(
+            if self.direction == RecordDirection::Spoken {
+                None
+            } else {
+                heard
+            },
+            self.rate,
+            n,
+        );
         if self.keeps_spoken() {
             self.spoken.push(spoken, self.rate, n);
         }
         if self.heard.samples.len() >= self.max_samples {
             return Some(RecordingEnd::MaxLength);
         }
-        self.silence_ms.filter(|&limit| quiet >= limit).map(|_| RecordingEnd::Silence)
+        self.silence_ms
+            .filter(|&limit| quiet >= limit)
+            .map(|_| RecordingEnd::Silence)
     }
 
     /// What was recorded: the sound, the second channel, and the silence at the end.
@@ -112,7 +128,11 @@ impl Recorder {
                 }
                 (Sound::new(rate, heard), None, Duration::ZERO)
             }
-            RecordDirection::Dual => (Sound::new(rate, heard), Some(Sound::new(rate, spoken)), Duration::ZERO),
+            RecordDirection::Dual => (
+                Sound::new(rate, heard),
+                Some(Sound::new(rate, spoken)),
+                Duration::ZERO,
+            ),
         }
     }
 }
@@ -123,24 +143,52 @@ mod tests {
 
     #[test]
     fn sides_stay_together_and_are_mixed() {
-        let mut recorder = Recorder::new(RecordingId(1), RecordDirection::Both, Duration::from_secs(9), None, 8000);
+        let mut recorder = Recorder::new(
+            RecordingId(1),
+            RecordDirection::Both,
+            Duration::from_secs(9),
+            None,
+            8000,
+        );
         assert_eq!(recorder.push(None, Some((&[100; 160], 8000))), None);
         assert_eq!(recorder.push(Some((&[7; 160], 8000)), None), None);
-        assert_eq!(recorder.push(Some((&[7; 160], 8000)), Some((&[100; 160], 8000))), None);
+        assert_eq!(
+            recorder.push(Some((&[7; 160], 8000)), Some((&[100; 160], 8000))),
+            None
+        );
         let (sound, spoken, _) = recorder.finish();
-        let expected: Vec<i16> = [100; 160].into_iter().chain([7; 160]).chain([107; 160]).collect();
+        let expected: Vec<i16> = [100; 160]
+            .into_iter()
+            .chain([7; 160])
+            .chain([107; 160])
+            .collect();
         assert_eq!((sound.samples, spoken), (expected, None));
     }
 
     #[test]
     fn ends_at_its_length_and_at_silence() {
-        let mut recorder = Recorder::new(RecordingId(1), RecordDirection::Heard, Duration::from_millis(50), None, 8000);
+        let mut recorder = Recorder::new(
+            RecordingId(1),
+            RecordDirection::Heard,
+            Duration::from_millis(50),
+            None,
+            8000,
+        );
         assert_eq!(recorder.push(None, None), None);
         assert_eq!(recorder.push(None, None), None);
-        assert_eq!(recorder.push(Some((&[9000; 160], 8000)), None), Some(RecordingEnd::MaxLength));
+        assert_eq!(
+            recorder.push(Some((&[9000; 160], 8000)), None),
+            Some(RecordingEnd::MaxLength)
+        );
         assert_eq!(recorder.finish().0.samples.len(), 400);
 
-        let mut recorder = Recorder::new(RecordingId(1), RecordDirection::Heard, Duration::from_secs(9), Some(Duration::from_millis(60)), 8000);
+        let mut recorder = Recorder::new(
+            RecordingId(1),
+            RecordDirection::Heard,
+            Duration::from_secs(9),
+            Some(Duration::from_millis(60)),
+            8000,
+        );
         for _ in 0..5 {
             assert_eq!(recorder.push(Some((&[9000; 160], 8000)), None), None);
         }

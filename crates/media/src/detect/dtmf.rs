@@ -48,7 +48,17 @@ impl Dtmf {
         }
         let coefficients = angles.map(|angle| 2.0 * angle.cos());
         let hop = rate as usize / 100;
-        Dtmf { hop, angles, coefficients, window: Vec::with_capacity(hop * 4), candidate: None, run: 0, held: None, held_windows: 0, missing: 0 }
+        Dtmf {
+            hop,
+            angles,
+            coefficients,
+            window: Vec::with_capacity(hop * 4),
+            candidate: None,
+            run: 0,
+            held: None,
+            held_windows: 0,
+            missing: 0,
+        }
     }
 
     /// Takes sound of any length. The answer is a digit that has ended, with its length in ms.
@@ -140,7 +150,10 @@ fn goertzel(window: &[i16], coefficient: f32) -> f32 {
 /// The one that exceeds all others by far.
 fn strongest(group: &[f32]) -> Option<usize> {
     let best = (0..group.len()).max_by(|&a, &b| group[a].total_cmp(&group[b]))?;
-    let clear = group.iter().enumerate().all(|(i, &power)| i == best || power * DOMINANCE < group[best]);
+    let clear = group
+        .iter()
+        .enumerate()
+        .all(|(i, &power)| i == best || power * DOMINANCE < group[best]);
     clear.then_some(best)
 }
 
@@ -150,7 +163,10 @@ mod tests {
     use crate::tone::Oscillator;
 
     fn digits(detector: &mut Dtmf, sound: &[i16]) -> Vec<(char, u32)> {
-        sound.chunks(160).filter_map(|frame| detector.hear(frame)).collect()
+        sound
+            .chunks(160)
+            .filter_map(|frame| detector.hear(frame))
+            .collect()
     }
 
     fn keyed(rate: u32, keys: &str, on_ms: u32, off_ms: u32) -> Vec<i16> {
@@ -167,17 +183,29 @@ mod tests {
     #[test]
     fn all_keys_at_both_rates() {
         for rate in [8000, 16000] {
-            let heard = digits(&mut Dtmf::new(rate), &keyed(rate, "0123456789*#ABCD1155", 80, 80));
+            let heard = digits(
+                &mut Dtmf::new(rate),
+                &keyed(rate, "0123456789*#ABCD1155", 80, 80),
+            );
             let text: String = heard.iter().map(|(digit, _)| *digit).collect();
             assert_eq!(text, "0123456789*#ABCD1155");
-            assert!(heard.iter().all(|(_, ms)| (60..=100).contains(ms)), "{heard:?}");
+            assert!(
+                heard.iter().all(|(_, ms)| (60..=100).contains(ms)),
+                "{heard:?}"
+            );
         }
     }
 
     #[test]
     fn short_bursts_are_no_digits_fifty_milliseconds_are() {
-        assert_eq!(digits(&mut Dtmf::new(8000), &keyed(8000, "159", 20, 100)), []);
-        assert_eq!(digits(&mut Dtmf::new(8000), &keyed(8000, "159", 50, 50)).len(), 3);
+        assert_eq!(
+            digits(&mut Dtmf::new(8000), &keyed(8000, "159", 20, 100)),
+            []
+        );
+        assert_eq!(
+            digits(&mut Dtmf::new(8000), &keyed(8000, "159", 50, 50)).len(),
+            3
+        );
     }
 
     fn pair(low: f32, high: f32, low_hz: f32, high_hz: f32) -> Vec<i16> {
@@ -193,7 +221,9 @@ mod tests {
 
     #[test]
     fn twist_and_frequency_limits() {
-        let heard = |low, high, low_hz, high_hz| digits(&mut Dtmf::new(8000), &pair(low, high, low_hz, high_hz)).len();
+        let heard = |low, high, low_hz, high_hz| {
+            digits(&mut Dtmf::new(8000), &pair(low, high, low_hz, high_hz)).len()
+        };
         assert_eq!(heard(8000.0, 8000.0, 697.0, 1209.0), 1);
         // 3 dB either way passes, 15 dB does not.
         assert_eq!(heard(8000.0, 5660.0, 697.0, 1209.0), 1);
@@ -218,7 +248,11 @@ mod tests {
         let mut false_digits = 0;
         for _syllable in 0..3000 {
             let pitch = 90.0 + 160.0 * chance();
-            let formants = [300.0 + 600.0 * chance(), 900.0 + 1400.0 * chance(), 2400.0 + 800.0 * chance()];
+            let formants = [
+                300.0 + 600.0 * chance(),
+                900.0 + 1400.0 * chance(),
+                2400.0 + 800.0 * chance(),
+            ];
             let breath = 200.0 + 600.0 * chance();
             let glide = 1.0 + 0.2 * (chance() - 0.5);
             let mut sound = vec![0i16; 1600];
@@ -230,10 +264,14 @@ mod tests {
                 let mut value = 0.0;
                 for harmonic in 1..16 {
                     let hz = pitch * harmonic as f32;
-                    let gain: f32 = formants.iter().map(|f| 1.0 / (1.0 + ((hz - f) / 90.0).powi(2))).sum();
+                    let gain: f32 = formants
+                        .iter()
+                        .map(|f| 1.0 / (1.0 + ((hz - f) / 90.0).powi(2)))
+                        .sum();
                     value += gain * (TAU * (phase * harmonic as f32).fract()).sin();
                 }
-                *sample = (envelope * (value * 4000.0 + (chance() - 0.5) * breath)).clamp(-32768.0, 32767.0) as i16;
+                *sample = (envelope * (value * 4000.0 + (chance() - 0.5) * breath))
+                    .clamp(-32768.0, 32767.0) as i16;
             }
             false_digits += digits(&mut detector, &sound).len();
         }

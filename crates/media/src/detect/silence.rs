@@ -28,7 +28,10 @@ impl Silence {
 
 /// Whether a frame is silence.
 pub fn is_silent(frame: &[i16]) -> bool {
-    let sum: i64 = frame.iter().map(|&sample| i64::from(sample) * i64::from(sample)).sum();
+    let sum: i64 = frame
+        .iter()
+        .map(|&sample| i64::from(sample) * i64::from(sample))
+        .sum();
     sum < THRESHOLD * THRESHOLD * frame.len().max(1) as i64
 }
 
