@@ -151,7 +151,11 @@ impl Writer {
     async fn commit(&self, group: &mut Vec<Job>, ran: &mut Vec<Answer>) -> Result<(), Error> {
         let mut connection = self.pool.acquire().await?;
         let connection: &mut Connection = &mut connection;
-        execute(connection, "BEGIN IMMEDIATE").await?;
+        if execute(connection, "BEGIN IMMEDIATE").await.is_err() {
+            // A transaction that could not be ended when its disk failed is still open.
+            let _ = execute(connection, "ROLLBACK").await;
+            execute(connection, "BEGIN IMMEDIATE").await?;
+        }
         let outcome = Self::run_all(connection, group, ran).await;
         let outcome = match outcome {
             Ok(()) => execute(connection, "COMMIT").await,
@@ -187,4 +191,77 @@ impl Writer {
 async fn execute(connection: &mut Connection, sql: &'static str) -> Result<(), Error> {
     sqlx::query(sql).execute(connection).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::error::Error;
+    use crate::store::{Location, Store};
+
+    /// Adds a row to a table that nobody else counts.
+    async fn add(store: &Store, name: &'static str) -> Result<(), Error> {
+        store
+            .write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query("INSERT INTO counters (name, value) VALUES ($1, 0)")
+                        .bind(name)
+                        .execute(connection)
+                        .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn exists(store: &Store, name: &'static str) -> bool {
+        sqlx::query("SELECT 1 FROM counters WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&mut *store.reader().await.unwrap())
+            .await
+            .unwrap()
+            .is_some()
+    }
+
+    #[tokio::test]
+    async fn when_a_group_is_lost_everybody_is_told_and_the_next_group_is_written() {
+        let (store, writer) = Store::open(Location::Memory).await.unwrap();
+        let spawn = |name| {
+            let store = store.clone();
+            tokio::spawn(async move { add(&store, name).await })
+        };
+        let before = spawn("before");
+        // What SQLite does by itself when the disk is full: the whole transaction is gone.
+        let culprit = {
+            let store = store.clone();
+            tokio::spawn(async move {
+                store
+                    .write(|connection| {
+                        Box::pin(async move { super::execute(connection, "ROLLBACK").await })
+                    })
+                    .await
+            })
+        };
+        let behind = spawn("behind");
+        tokio::task::yield_now().await;
+        let _writing = tokio::spawn(writer.run());
+        for outcome in [before, culprit, behind] {
+            let outcome = outcome.await.unwrap();
+            assert!(matches!(outcome, Err(Error::Database(_))), "{outcome:?}");
+        }
+        assert!(!exists(&store, "before").await && !exists(&store, "behind").await);
+        assert_eq!((store.commits(), store.writes()), (0, 0));
+        add(&store, "after").await.unwrap();
+        assert!(exists(&store, "after").await);
+    }
+
+    #[tokio::test]
+    async fn a_transaction_left_open_does_not_stop_the_writer() {
+        let (store, writer) = Store::open(Location::Memory).await.unwrap();
+        super::execute(&mut store.reader().await.unwrap(), "BEGIN")
+            .await
+            .unwrap();
+        let _writing = tokio::spawn(writer.run());
+        add(&store, "after").await.unwrap();
+        assert!(exists(&store, "after").await);
+    }
 }
