@@ -5,7 +5,9 @@
 //! decisions; everything RFC 3261 demands between the two happens here.
 #![forbid(unsafe_code)]
 
+mod chance;
 pub mod config;
+mod dialog;
 pub mod digest;
 pub mod endpoint;
 pub mod event;
@@ -13,9 +15,15 @@ pub mod fault;
 pub mod flow;
 pub mod header;
 pub mod invitation;
+mod invite;
+mod keepalive;
+mod limiter;
 pub mod message;
+mod options;
 pub mod registrar;
 pub mod sdp;
+mod timers;
+mod transaction;
 
 pub use config::{Advertised, Config, Limits};
 pub use digest::{Credentials, Secret};

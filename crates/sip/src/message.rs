@@ -2,6 +2,7 @@
 
 pub mod headers;
 pub mod method;
+pub mod parse;
 mod print;
 pub mod status;
 pub mod uri;
