@@ -1,0 +1,226 @@
+//! What must hold whatever happens, watched effect by effect.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use model::call::CallStatus;
+use model::sid::CallSid;
+use voice::Switch;
+use voice::effect::{Effect, LegCommand, MediaCommand, Save};
+use voice::input::LegId;
+
+/// What was seen of one call.
+#[derive(Default)]
+struct Seen {
+    status: Option<CallStatus>,
+    last_number: Option<u64>,
+    /// Its owner asked to be told of its end.
+    wants_end: bool,
+    ended: bool,
+    placed: bool,
+    forgotten: bool,
+}
+
+/// The laws, with what they must remember.
+#[derive(Default)]
+pub struct Laws {
+    calls: BTreeMap<CallSid, Seen>,
+    legs: BTreeMap<LegId, CallSid>,
+    bridges: BTreeMap<LegId, LegId>,
+}
+
+type Verdict = Result<(), String>;
+
+fn must(holds: bool, law: impl FnOnce() -> String) -> Verdict {
+    if holds { Ok(()) } else { Err(law()) }
+}
+
+fn rank(status: CallStatus) -> u8 {
+    match status {
+        CallStatus::Queued => 0,
+        CallStatus::Ringing => 1,
+        CallStatus::InProgress => 2,
+        _ => 3,
+    }
+}
+
+fn parameter<'a>(parameters: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let found = parameters.iter().find(|(n, _)| n == name);
+    found.map(|(_, value)| value.as_str())
+}
+
+impl Laws {
+    /// A call was begun from outside; `wants_end` if its owner asked for `completed`.
+    pub fn begun(&mut self, call: CallSid, leg: Option<LegId>, wants_end: bool) {
+        self.calls.entry(call).or_default().wants_end = wants_end;
+        if let Some(leg) = leg {
+            self.legs.insert(leg, call);
+        }
+    }
+
+    /// Judges one effect.
+    pub fn observe(&mut self, effect: &Effect) -> Verdict {
+        match effect {
+            Effect::Save(save) => self.save(save),
+            Effect::Fetch(fetch) => self.lives(fetch.call, "asks for a document"),
+            Effect::Leg(leg, command) => self.leg(*leg, command),
+            Effect::Media(leg, command) => self.media(*leg, command),
+            Effect::Alert(_) | Effect::Reply(..) => Ok(()),
+            Effect::Forget(call) => {
+                let seen = self.calls.entry(*call).or_default();
+                must(seen.ended && !seen.forgotten, || {
+                    format!("{call} was forgotten twice, or before its end")
+                })?;
+                seen.forgotten = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn lives(&self, call: CallSid, what: &str) -> Verdict {
+        let lives = self.calls.get(&call).is_some_and(|seen| !seen.ended);
+        must(lives, || format!("{call} {what}, but is over or unknown"))
+    }
+
+    fn save(&mut self, save: &Save) -> Verdict {
+        let record = &save.record;
+        let sid = record.sid;
+        let bridged = self
+            .legs
+            .iter()
+            .any(|(leg, call)| *call == sid && self.bridges.contains_key(leg));
+        let seen = self.calls.entry(sid).or_default();
+        must(!seen.ended, || format!("{sid} is saved after its end"))?;
+        let before = seen.status.map_or(0, rank);
+        must(rank(record.status) >= before, || {
+            format!("{sid} went back to {}", record.status)
+        })?;
+        must(
+            (record.status == CallStatus::Completed)
+                == (record.status.is_final() && record.answered.is_some()),
+            || {
+                format!(
+                    "{sid} is {} but answered: {:?}",
+                    record.status, record.answered
+                )
+            },
+        )?;
+        seen.status = Some(record.status);
+        let mut ends = 0;
+        for owed in &save.owed {
+            let word = parameter(&owed.parameters, "CallStatus").unwrap_or_default();
+            must(
+                word == "initiated" || word == record.status.as_str(),
+                || {
+                    format!(
+                        "{sid} reports {word} but is written down as {}",
+                        record.status
+                    )
+                },
+            )?;
+            if let Some(number) = parameter(&owed.parameters, "SequenceNumber") {
+                let number = number.parse().map_err(|_| "SequenceNumber is no number")?;
+                must(seen.last_number.is_none_or(|last| number > last), || {
+                    format!("{sid} reports {number} out of sequence")
+                })?;
+                seen.last_number = Some(number);
+                ends += u32::from(record.status.is_final());
+                seen.wants_end |= word == "initiated";
+            }
+        }
+        if record.status.is_final() {
+            let silent = !seen.placed && record.status == CallStatus::Canceled && before == 0;
+            let expected = u32::from(seen.wants_end && !silent);
+            must(ends == expected, || {
+                format!("{sid} reports its end {ends} times, expected {expected}")
+            })?;
+            must(!bridged, || format!("{sid} ended inside a bridge"))?;
+            seen.ended = true;
+        }
+        Ok(())
+    }
+
+    fn leg(&mut self, leg: LegId, command: &LegCommand) -> Verdict {
+        if let LegCommand::Invite(invite) = command {
+            self.legs.insert(leg, invite.call);
+            self.calls.entry(invite.call).or_default().placed = true;
+        }
+        let Some(call) = self.legs.get(&leg).copied() else {
+            // A caller that was refused at the door never became a call.
+            return must(matches!(command, LegCommand::Reject(_)), || {
+                format!("{leg:?} is unknown")
+            });
+        };
+        if matches!(command, LegCommand::HangUp | LegCommand::Reject(_)) {
+            self.legs.remove(&leg);
+            let ended = self
+                .calls
+                .get(&call)
+                .is_some_and(|seen| seen.ended && !seen.forgotten);
+            return must(ended, || {
+                format!("{call} hangs up before its end is written down, or twice")
+            });
+        }
+        self.lives(call, "acts on its leg")
+    }
+
+    fn media(&mut self, leg: LegId, command: &MediaCommand) -> Verdict {
+        let owner = |leg: &LegId| self.legs.get(leg).copied();
+        let call = owner(&leg).ok_or_else(|| format!("{leg:?} is gone but should sound"))?;
+        match command {
+            MediaCommand::Bridge(other) => {
+                let peer =
+                    owner(other).ok_or_else(|| format!("{other:?} is gone but is joined"))?;
+                for party in [call, peer] {
+                    let status = self.calls.get(&party).and_then(|seen| seen.status);
+                    must(status == Some(CallStatus::InProgress), || {
+                        format!("{party} is joined but not answered")
+                    })?;
+                }
+                for (a, b) in [(leg, *other), (*other, leg)] {
+                    must(self.bridges.insert(a, b).is_none(), || {
+                        format!("{a:?} is in two bridges")
+                    })?;
+                }
+                Ok(())
+            }
+            MediaCommand::Unbridge(other) => {
+                let was = self.bridges.remove(&leg) == Some(*other)
+                    && self.bridges.remove(other) == Some(leg);
+                must(was, || format!("{leg:?} was not joined with {other:?}"))
+            }
+            MediaCommand::Play { .. } | MediaCommand::Stop(_) => self.lives(call, "sounds"),
+        }
+    }
+
+    /// Whether two legs hear each other.
+    pub fn is_bridged(&self, leg: LegId) -> bool {
+        self.bridges.contains_key(&leg)
+    }
+
+    /// After everything that was due was done: nothing waits in the past.
+    pub fn nothing_overdue(&self, switch: &Switch, now: Instant) -> Verdict {
+        let overdue = switch.poll_timeout().filter(|(at, _)| *at < now);
+        must(overdue.is_none(), || {
+            format!("{overdue:?} lies in the past")
+        })
+    }
+
+    /// At the end of the world: every call has ended and nothing is kept.
+    pub fn all_over(&self, switch: &Switch) -> Verdict {
+        must(switch.live_calls() == 0, || {
+            format!("{} calls still live", switch.live_calls())
+        })?;
+        must(switch.kept() == 0, || {
+            format!("{} things are still kept", switch.kept())
+        })?;
+        for (sid, seen) in &self.calls {
+            must(seen.ended && seen.forgotten, || {
+                format!("{sid} never ended")
+            })?;
+        }
+        must(self.bridges.is_empty(), || {
+            "a bridge outlived its calls".to_owned()
+        })
+    }
+}
