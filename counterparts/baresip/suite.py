@@ -1,0 +1,245 @@
+"""baresip, a foreign user agent, against a running Switchboard: registers, calls, is called, presses
+and hears digits. It is driven over its control port (module ctrl_tcp: JSON in netstrings), plays
+silence from a file (module aufile) and keeps what it hears in one (module sndfile)."""
+
+import array
+import glob
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import wave
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import switchboard as sb  # noqa: E402
+
+SENTENCE = "This sentence is heard by another telephone."
+MODULES = ["/usr/lib/baresip/modules", "/usr/lib/x86_64-linux-gnu/baresip/modules", "/usr/lib/aarch64-linux-gnu/baresip/modules"]
+DOMAIN = sb.Domain("baresip")
+
+
+class Telephone:
+    """One run of baresip, with a folder and ports of its own."""
+
+    def __init__(self, name):
+        self.folder = os.path.join(sb.OUT, name)
+        os.makedirs(self.folder, exist_ok=True)
+        silence = os.path.join(self.folder, "silence.wav")
+        with wave.open(silence, "wb") as file:
+            file.setparams((1, 2, 8000, 0, "NONE", ""))
+            file.writeframes(array.array("h", [0] * 8000 * 60).tobytes())
+        self.control_port, sip_port = sb.free_port(), sb.free_port()
+        modules = next((path for path in MODULES if os.path.isdir(path)), MODULES[0])
+        config = [
+            "sip_listen 127.0.0.1:%d" % sip_port,
+            "call_local_timeout 60",
+            "call_max_calls 4",
+            "audio_source aufile,%s" % silence,
+            "ausrc_srate 8000",
+            "auplay_srate 8000",
+            "ausrc_channels 1",
+            "auplay_channels 1",
+            "audio_telev_pt 101",
+            "rtp_stats no",
+            "module_path %s" % modules,
+            "module g711.so",
+            "module aufile.so",
+            "module sndfile.so",
+            "snd_path %s" % self.folder,
+            "module_tmp account.so",
+            "module_app ctrl_tcp.so",
+            "module_app menu.so",
+            "ctrl_tcp_listen 127.0.0.1:%d" % self.control_port,
+        ]
+        account = (
+            "<sip:%s@%s;transport=udp>;auth_user=%s;auth_pass=%s;outbound=\"sip:%s:%s;transport=udp\";regint=600"
+            % (DOMAIN.user, DOMAIN.name, DOMAIN.user, DOMAIN.password, sb.SIP_HOST, sb.SIP_PORT)
+        )
+        account += ";answermode=manual;audio_codecs=PCMU/8000/1;dtmfmode=rtpevent;ptime=20"
+        for file, lines in {"config": config, "accounts": [account], "contacts": []}.items():
+            with open(os.path.join(self.folder, file), "w", encoding="utf-8") as out:
+                out.write("\n".join(lines) + "\n")
+        self.log = open(os.path.join(self.folder, "baresip.log"), "wb")
+        command = ["baresip", "-4", "-s", "-f", self.folder]
+        environment = dict(os.environ, HOME=self.folder)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT, env=environment
+        )
+        self.events, self.buffer = [], b""
+        self.control = sb.until("baresip's control port", self.connect, 15)
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def connect(self):
+        assert self.process.poll() is None, "baresip ended: " + self.said()
+        try:
+            return socket.create_connection(("127.0.0.1", self.control_port), 2)
+        except OSError:
+            return None
+
+    def listen(self):
+        self.control.settimeout(None)
+        while True:
+            try:
+                part = self.control.recv(4096)
+            except OSError:
+                return
+            if not part:
+                return
+            self.buffer += part
+            while b":" in self.buffer:
+                length, rest = self.buffer.split(b":", 1)
+                if len(rest) <= int(length):
+                    break
+                self.events.append(json.loads(rest[: int(length)]))
+                self.buffer = rest[int(length) + 1 :]
+
+    def order(self, command, parameters=""):
+        text = json.dumps({"command": command, "params": parameters, "token": command}).encode()
+        self.control.sendall(b"%d:%s," % (len(text), text))
+
+    def happened(self, kind):
+        return [event for event in list(self.events) if event.get("type") == kind]
+
+    def wait(self, kind, seconds=20):
+        try:
+            return sb.until("baresip says " + kind, lambda: self.happened(kind), seconds)[-1]
+        except AssertionError as error:
+            raise AssertionError("%s; it said %s; %s" % (error, [event.get("type") for event in self.events], self.said())) from None
+
+    def said(self):
+        self.log.flush()
+        with open(self.log.name, encoding="utf-8", errors="replace") as file:
+            return file.read()[-500:]
+
+    def heard(self):
+        """What it heard in its last call, once it has ended."""
+        return sb.samples(max(glob.glob(os.path.join(self.folder, "dump-*-dec.wav"))))
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.control.close()
+        self.log.close()
+
+
+class Registered(Telephone):
+    """A telephone that has registered; ended when the test is over."""
+
+    def __enter__(self):
+        try:
+            self.wait("REGISTER_OK")
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+
+def document(*verbs):
+    return "<Response>%s</Response>" % "".join(verbs)
+
+
+def reference(text):
+    """What a virtual phone hears of a document."""
+    number = sb.PHONES[0]
+    sb.phone(number, answer_after_ms=200)
+    call = sb.rest("POST", "/Calls", To=number, From=sb.NUMBER, Twiml=text)
+    sb.status(call, "completed")
+    return sb.heard_by(number)
+
+
+SPOKEN = document("<Pause length=\"1\"/>", "<Say>%s</Say>" % SENTENCE, "<Pause length=\"1\"/>")
+
+
+# counterparts-13
+def calls_and_hears_the_sentence():
+    sb.DOCUMENTS["/sip"] = SPOKEN
+    with Registered("calls") as telephone:
+        telephone.order("dial", "sip:+15005550006@" + DOMAIN.name)
+        telephone.wait("CALL_ESTABLISHED")
+        telephone.wait("CALL_CLOSED")
+        time.sleep(0.5)
+    assert sb.asked("/sip")[-1]["SipDomain"] == DOMAIN.name
+    sb.same_sound(telephone.heard(), reference(SPOKEN))
+
+
+# counterparts-15
+def presses_digits_that_reach_the_application():
+    pressed = "159#0*"
+    sb.DOCUMENTS["/sip"] = document(
+        "<Gather input=\"dtmf\" numDigits=\"6\" timeout=\"15\" finishOnKey=\"\" action=\"%s/digits\"/>" % sb.BASE
+    )
+    sb.DOCUMENTS["/digits"] = document("<Hangup/>")
+    with Registered("presses") as telephone:
+        telephone.order("dial", "sip:+15005550006@" + DOMAIN.name)
+        telephone.wait("CALL_ESTABLISHED")
+        time.sleep(1)
+        for digit in pressed:
+            telephone.order("sndcode", digit)
+            time.sleep(0.35)
+        telephone.wait("CALL_CLOSED")
+    assert [form["Digits"] for form in sb.asked("/digits")] == [pressed], sb.asked("/digits")
+
+
+# counterparts-13
+def is_called_and_hears_the_sentence():
+    with Registered("is-called") as telephone:
+        call = sb.rest("POST", "/Calls", To="sip:%s@%s" % (DOMAIN.user, DOMAIN.name), From=sb.NUMBER, Twiml=SPOKEN)
+        telephone.wait("CALL_INCOMING")
+        sb.status(call, "ringing")
+        telephone.order("accept")
+        telephone.wait("CALL_ESTABLISHED")
+        sb.status(call, "in-progress")
+        telephone.wait("CALL_CLOSED")
+        sb.status(call, "completed")
+        time.sleep(0.5)
+    sb.same_sound(telephone.heard(), reference(SPOKEN))
+
+
+# counterparts-14
+def is_called_and_hears_digits():
+    played = "1590*#"
+    text = document("<Pause length=\"1\"/>", "<Play digits=\"%s\"/>" % played, "<Pause length=\"2\"/>")
+    with Registered("hears-digits") as telephone:
+        call = sb.rest("POST", "/Calls", To="sip:%s@%s" % (DOMAIN.user, DOMAIN.name), From=sb.NUMBER, Twiml=text)
+        telephone.wait("CALL_INCOMING")
+        telephone.order("accept")
+        telephone.wait("CALL_CLOSED")
+        sb.status(call, "completed")
+        heard = [event.get("param") for event in telephone.happened("CALL_DTMF_START")]
+    assert heard == list(played), heard
+
+
+def is_called_and_hangs_up():
+    with Registered("hangs-up") as telephone:
+        text = document("<Pause length=\"60\"/>")
+        call = sb.rest("POST", "/Calls", To="sip:%s@%s" % (DOMAIN.user, DOMAIN.name), From=sb.NUMBER, Twiml=text)
+        telephone.wait("CALL_INCOMING")
+        telephone.order("accept")
+        sb.status(call, "in-progress")
+        telephone.order("hangup")
+        sb.status(call, "completed")
+
+
+if __name__ == "__main__":
+    sys.exit(
+        sb.run(
+            [
+                calls_and_hears_the_sentence,
+                presses_digits_that_reach_the_application,
+                is_called_and_hears_the_sentence,
+                is_called_and_hears_digits,
+                is_called_and_hangs_up,
+            ]
+        )
+    )
