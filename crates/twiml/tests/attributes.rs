@@ -13,7 +13,11 @@ use twiml::{Document, Method, Repeat, Verb};
 /// The only verb of a document, and the codes of its problems.
 fn only(xml: &str) -> (Verb, Vec<u32>) {
     let mut document = Document::parse(&format!("<Response>{xml}</Response>")).expect(xml);
-    let codes = document.problems.iter().map(|problem| problem.code).collect();
+    let codes = document
+        .problems
+        .iter()
+        .map(|problem| problem.code)
+        .collect();
     assert_eq!(document.verbs.len(), 1, "{xml}: {:?}", document.problems);
     (document.verbs.remove(0).value, codes)
 }
@@ -72,23 +76,65 @@ macro_rules! noun {
 
 #[test]
 fn say() {
-    let Say { voice, language, repeat, content } = verb!(Say, "<Say> Good\n evening </Say>");
+    let Say {
+        voice,
+        language,
+        repeat,
+        content,
+    } = verb!(Say, "<Say> Good\n evening </Say>");
     assert_eq!((voice, language, repeat), (None, None, Repeat::Times(1)));
     assert_eq!(content, [twiml::Ssml::Text("Good evening".into())]);
     let say = "<Say@>x</Say>";
-    bad(say, &[("loop", "twice", 13510), ("loop", "-1", 13510), ("Voice", "man", 12200)]);
-    clamped(say, &[("loop", "1001", 13510, "1000"), ("loop", "99999999999", 13510, "1000")]);
-    good(say, &[("voice", "Polly.Joanna-Neural"), ("language", "de-DE"), ("loop", "0")]);
+    bad(
+        say,
+        &[
+            ("loop", "twice", 13510),
+            ("loop", "-1", 13510),
+            ("Voice", "man", 12200),
+        ],
+    );
+    clamped(
+        say,
+        &[
+            ("loop", "1001", 13510, "1000"),
+            ("loop", "99999999999", 13510, "1000"),
+        ],
+    );
+    good(
+        say,
+        &[
+            ("voice", "Polly.Joanna-Neural"),
+            ("language", "de-DE"),
+            ("loop", "0"),
+        ],
+    );
     assert_eq!(verb!(Say, "<Say loop='0'>x</Say>").repeat, Repeat::Forever);
 }
 
 #[test]
 fn play() {
-    let Play { repeat, digits, url } = verb!(Play, "<Play>\n /hello.mp3\n</Play>");
-    assert_eq!((repeat, digits, url.as_deref()), (Repeat::Times(1), None, Some("/hello.mp3")));
-    bad("<Play@>a.mp3</Play>", &[("loop", "x", 13410), ("digits", "12x", 13430), ("digits", "", 13430)]);
+    let Play {
+        repeat,
+        digits,
+        url,
+    } = verb!(Play, "<Play>\n /hello.mp3\n</Play>");
+    assert_eq!(
+        (repeat, digits, url.as_deref()),
+        (Repeat::Times(1), None, Some("/hello.mp3"))
+    );
+    bad(
+        "<Play@>a.mp3</Play>",
+        &[
+            ("loop", "x", 13410),
+            ("digits", "12x", 13430),
+            ("digits", "", 13430),
+        ],
+    );
     good("<Play@>a.mp3</Play>", &[("loop", "0"), ("loop", "3")]);
-    assert_eq!(verb!(Play, "<Play digits='w1A#'/>").digits.as_deref(), Some("w1A#"));
+    assert_eq!(
+        verb!(Play, "<Play digits='w1A#'/>").digits.as_deref(),
+        Some("w1A#")
+    );
     let (both, codes) = only("<Play digits='1'>a.mp3</Play>");
     assert_eq!(codes, [12200]);
     assert!(matches!(both, Verb::Play(Play { url: None, .. })));
@@ -96,8 +142,20 @@ fn play() {
 
 #[test]
 fn pause() {
-    assert_eq!(verb!(Pause, "<Pause/>"), Pause { length: Duration::from_secs(1) });
-    bad("<Pause@/>", &[("length", "long", 13910), ("length", "", 13910), ("length", "1.5", 13910)]);
+    assert_eq!(
+        verb!(Pause, "<Pause/>"),
+        Pause {
+            length: Duration::from_secs(1)
+        }
+    );
+    bad(
+        "<Pause@/>",
+        &[
+            ("length", "long", 13910),
+            ("length", "", 13910),
+            ("length", "1.5", 13910),
+        ],
+    );
     good("<Pause@/>", &[("length", "0"), ("length", "10")]);
 }
 
@@ -105,7 +163,10 @@ fn pause() {
 fn gather() {
     let gather = verb!(Gather, "<Gather/>");
     assert_eq!(gather, Gather::default());
-    assert_eq!((gather.action.as_deref(), gather.method), (None, Method::Post));
+    assert_eq!(
+        (gather.action.as_deref(), gather.method),
+        (None, Method::Post)
+    );
     assert_eq!(gather.input, [InputKind::Dtmf]);
     assert!(gather.takes_dtmf() && !gather.takes_speech());
     assert_eq!(gather.timeout, Duration::from_secs(5));
@@ -114,7 +175,10 @@ fn gather() {
     assert!(!gather.enhanced && !gather.debug);
     assert_eq!(gather.speech_timeout, None);
     assert_eq!(gather.max_speech_time, Duration::from_secs(60));
-    assert_eq!((&*gather.language, &*gather.speech_model), ("en-US", "default"));
+    assert_eq!(
+        (&*gather.language, &*gather.speech_model),
+        ("en-US", "default")
+    );
     let gather = "<Gather@/>";
     bad(
         gather,
@@ -149,17 +213,29 @@ fn gather() {
             ("speechTimeout", "3"),
         ],
     );
-    clamped(gather, &[("numDigits", "0", 13314, "1"), ("timeout", "0", 13313, "1")]);
-    assert_eq!(verb!(Gather, "<Gather finishOnKey=''/>").finish_on_key, None);
+    clamped(
+        gather,
+        &[("numDigits", "0", 13314, "1"), ("timeout", "0", 13313, "1")],
+    );
+    assert_eq!(
+        verb!(Gather, "<Gather finishOnKey=''/>").finish_on_key,
+        None
+    );
 }
 
 #[test]
 fn record() {
     let record = verb!(Record, "<Record/>");
-    assert_eq!((record.method, record.timeout), (Method::Post, Duration::from_secs(5)));
+    assert_eq!(
+        (record.method, record.timeout),
+        (Method::Post, Duration::from_secs(5))
+    );
     assert_eq!(record.finish_on_key, "1234567890*#");
     assert_eq!((record.trim, record.play_beep), (Trim::TrimSilence, true));
-    assert_eq!(record.recording_status_callback_event, [RecordingEvent::Completed]);
+    assert_eq!(
+        record.recording_status_callback_event,
+        [RecordingEvent::Completed]
+    );
     assert_eq!(record.longest(), Duration::from_secs(3_600));
     let written_down = verb!(Record, "<Record transcribe='true'/>");
     assert_eq!(written_down.longest(), Duration::from_secs(120));
@@ -177,7 +253,14 @@ fn record() {
             ("trim", "x", 13699),
         ],
     );
-    good("<Record@/>", &[("timeout", "0"), ("finishOnKey", ""), ("trim", "do-not-trim")]);
+    good(
+        "<Record@/>",
+        &[
+            ("timeout", "0"),
+            ("finishOnKey", ""),
+            ("trim", "do-not-trim"),
+        ],
+    );
 }
 
 #[test]
@@ -185,9 +268,15 @@ fn dial() {
     let dial = verb!(Dial, "<Dial>+1 (555) 123-4567</Dial>");
     assert_eq!(dial.timeout, Duration::from_secs(30));
     assert_eq!(dial.time_limit, Duration::from_secs(14_400));
-    assert_eq!((dial.record, dial.trim), (DialRecord::DoNotRecord, Trim::DoNotTrim));
+    assert_eq!(
+        (dial.record, dial.trim),
+        (DialRecord::DoNotRecord, Trim::DoNotTrim)
+    );
     assert!(!dial.hangup_on_star && !dial.answer_on_bridge && !dial.sequential);
-    assert_eq!((dial.caller_id, dial.ring_tone, dial.action), (None, None, None));
+    assert_eq!(
+        (dial.caller_id, dial.ring_tone, dial.action),
+        (None, None, None)
+    );
     assert_eq!(dial.targets.len(), 1);
     let dial = "<Dial@>+15551234567</Dial>";
     bad(
@@ -208,17 +297,42 @@ fn dial() {
             ("trim", "x", 13699),
         ],
     );
-    clamped(dial, &[("timeout", "1", 13212, "5"), ("timeout", "601", 13212, "600")]);
-    good(dial, &[("record", "record-from-ringing-dual"), ("ringTone", "us-old"), ("callerId", "client:x")]);
-    assert_eq!(verb!(Dial, "<Dial record='true'>1</Dial>").record, DialRecord::RecordFromAnswer);
+    clamped(
+        dial,
+        &[
+            ("timeout", "1", 13212, "5"),
+            ("timeout", "601", 13212, "600"),
+        ],
+    );
+    good(
+        dial,
+        &[
+            ("record", "record-from-ringing-dual"),
+            ("ringTone", "us-old"),
+            ("callerId", "client:x"),
+        ],
+    );
+    assert_eq!(
+        verb!(Dial, "<Dial record='true'>1</Dial>").record,
+        DialRecord::RecordFromAnswer
+    );
 }
 
 #[test]
 fn number() {
     let number = noun!(Number, "<Dial><Number>1-800-FLOWERS</Number></Dial>");
-    assert_eq!(number, Number { number: "18003569377".into(), ..Number::default() });
+    assert_eq!(
+        number,
+        Number {
+            number: "18003569377".into(),
+            ..Number::default()
+        }
+    );
     assert_eq!(number.status_callback_event, [CallEvent::Completed]);
-    assert_eq!((number.url, number.method, number.machine_detection), (None, Method::Post, None));
+    assert_eq!(
+        (number.url, number.method, number.machine_detection),
+        (None, Method::Post, None)
+    );
     assert_eq!(number.machine_detection_timeout, Duration::from_secs(30));
     bad(
         "<Dial><Number@>+15551234567</Number></Dial>",
@@ -233,7 +347,11 @@ fn number() {
     );
     good(
         "<Dial><Number@>+15551234567</Number></Dial>",
-        &[("statusCallbackEvent", "initiated ringing"), ("machineDetection", "Enable"), ("sendDigits", "ww1#")],
+        &[
+            ("statusCallbackEvent", "initiated ringing"),
+            ("machineDetection", "Enable"),
+            ("sendDigits", "ww1#"),
+        ],
     );
     let partly = only("<Dial><Number statusCallbackEvent='answered x'>1</Number></Dial>");
     assert_eq!(partly.1, [12200]);
@@ -241,35 +359,74 @@ fn number() {
 
 #[test]
 fn sip() {
-    let sip = noun!(Sip, "<Dial><Sip>sip:a@example.com;transport=tls?X-T=1</Sip></Dial>");
+    let sip = noun!(
+        Sip,
+        "<Dial><Sip>sip:a@example.com;transport=tls?X-T=1</Sip></Dial>"
+    );
     assert_eq!(sip.uris[0].uri, "sip:a@example.com;transport=tls?X-T=1");
-    assert_eq!(Sip { uris: vec![], ..sip }, Sip::default());
+    assert_eq!(
+        Sip {
+            uris: vec![],
+            ..sip
+        },
+        Sip::default()
+    );
     let long = "x".repeat(256);
     bad(
         "<Dial><Sip@>sip:a@example.com</Sip></Dial>",
-        &[("method", "x", 13241), ("username", &long, 13249), ("password", &long, 13249)],
+        &[
+            ("method", "x", 13241),
+            ("username", &long, 13249),
+            ("password", &long, 13249),
+        ],
     );
     let many = "<Dial><Sip><Uri priority='1'>sip:a@b</Uri><Uri weight='2'>sips:c@d</Uri>\
         <Headers><Header name='X-A' value='1'/><Header name='Via' value='1'/></Headers></Sip></Dial>";
     let (verb, codes) = only(many);
     assert_eq!(codes, [13252], "Via is not a customer's to set");
     let Verb::Dial(mut dial) = verb else { panic!() };
-    let DialTarget::Sip(sip) = dial.targets.remove(0).value else { panic!() };
+    let DialTarget::Sip(sip) = dial.targets.remove(0).value else {
+        panic!()
+    };
     assert_eq!((sip.uris.len(), sip.headers.len()), (2, 1));
 }
 
 #[test]
 fn client_conference_queue() {
     let client = noun!(Client, "<Dial><Client>alice</Client></Dial>");
-    assert_eq!(client, Client { identity: "alice".into(), ..Client::default() });
-    let long = noun!(Client, "<Dial><Client><Identity>bob</Identity><Parameter name='a' value='b'/></Client></Dial>");
+    assert_eq!(
+        client,
+        Client {
+            identity: "alice".into(),
+            ..Client::default()
+        }
+    );
+    let long = noun!(
+        Client,
+        "<Dial><Client><Identity>bob</Identity><Parameter name='a' value='b'/></Client></Dial>"
+    );
     assert_eq!((&*long.identity, long.parameters.len()), ("bob", 1));
     let conference = noun!(Conference, "<Dial><Conference>Room 7</Conference></Dial>");
-    assert_eq!(conference, Conference { name: "Room 7".into(), ..Conference::default() });
-    assert_eq!((conference.beep, conference.max_participants), (Beep::Both, 250));
+    assert_eq!(
+        conference,
+        Conference {
+            name: "Room 7".into(),
+            ..Conference::default()
+        }
+    );
+    assert_eq!(
+        (conference.beep, conference.max_participants),
+        (Beep::Both, 250)
+    );
     assert!(conference.start_conference_on_enter && !conference.end_conference_on_exit);
-    assert_eq!((conference.record, conference.waiting_method()), (ConferenceRecord::DoNotRecord, Method::Get));
-    let silent = noun!(Conference, "<Dial><Conference waitUrl=''>r</Conference></Dial>");
+    assert_eq!(
+        (conference.record, conference.waiting_method()),
+        (ConferenceRecord::DoNotRecord, Method::Get)
+    );
+    let silent = noun!(
+        Conference,
+        "<Dial><Conference waitUrl=''>r</Conference></Dial>"
+    );
     assert_eq!(silent.wait_url.as_deref(), Some(""));
     bad(
         "<Dial><Conference@>r</Conference></Dial>",
@@ -285,24 +442,59 @@ fn client_conference_queue() {
         ],
     );
     let queue = noun!(Queue, "<Dial><Queue>support</Queue></Dial>");
-    assert_eq!(queue, Queue { name: "support".into(), ..Queue::default() });
-    bad("<Dial><Queue@>q</Queue></Dial>", &[("method", "x", 14210), ("url", "http://[", 14211)]);
+    assert_eq!(
+        queue,
+        Queue {
+            name: "support".into(),
+            ..Queue::default()
+        }
+    );
+    bad(
+        "<Dial><Queue@>q</Queue></Dial>",
+        &[("method", "x", 14210), ("url", "http://[", 14211)],
+    );
 }
 
 #[test]
 fn enqueue_redirect_reject() {
     let enqueue = verb!(Enqueue, "<Enqueue>support</Enqueue>");
-    assert_eq!(enqueue, Enqueue { name: Some("support".into()), ..Enqueue::default() });
+    assert_eq!(
+        enqueue,
+        Enqueue {
+            name: Some("support".into()),
+            ..Enqueue::default()
+        }
+    );
     assert_eq!(enqueue.wait_method(), Method::Get);
-    assert_eq!(verb!(Enqueue, "<Enqueue waitUrl='/w'>s</Enqueue>").wait_method(), Method::Post);
+    assert_eq!(
+        verb!(Enqueue, "<Enqueue waitUrl='/w'>s</Enqueue>").wait_method(),
+        Method::Post
+    );
     bad(
         "<Enqueue@>q</Enqueue>",
-        &[("method", "x", 14201), ("waitUrl", "http://[", 14202), ("action", "http://[", 14203), ("waitUrlMethod", "x", 14206)],
+        &[
+            ("method", "x", 14201),
+            ("waitUrl", "http://[", 14202),
+            ("action", "http://[", 14203),
+            ("waitUrlMethod", "x", 14206),
+        ],
     );
-    assert_eq!(verb!(Redirect, "<Redirect/>"), Redirect { method: Method::Post, url: String::new() });
+    assert_eq!(
+        verb!(Redirect, "<Redirect/>"),
+        Redirect {
+            method: Method::Post,
+            url: String::new()
+        }
+    );
     bad("<Redirect@>/next</Redirect>", &[("method", "x", 13710)]);
     let reject = verb!(Reject, "<Reject/>");
-    assert_eq!(reject, Reject { reason: RejectReason::Rejected, parameters: vec![] });
+    assert_eq!(
+        reject,
+        Reject {
+            reason: RejectReason::Rejected,
+            parameters: vec![]
+        }
+    );
     bad("<Reject@/>", &[("reason", "tired", 13810)]);
     good("<Reject@/>", &[("reason", "busy")]);
 }
@@ -332,8 +524,16 @@ fn unusable_verbs_are_skipped_and_the_rest_runs() {
         ("<Sms/>", 14103),
     ] {
         let document = Document::parse(&format!("<Response>{xml}<Hangup/></Response>")).expect(xml);
-        let names: Vec<_> = document.verbs.iter().map(|verb| verb.value.name()).collect();
+        let names: Vec<_> = document
+            .verbs
+            .iter()
+            .map(|verb| verb.value.name())
+            .collect();
         assert_eq!(names, ["Hangup"], "{xml}");
-        assert_eq!(document.problems[0].code, code, "{xml}: {:?}", document.problems);
+        assert_eq!(
+            document.problems[0].code, code,
+            "{xml}: {:?}",
+            document.problems
+        );
     }
 }

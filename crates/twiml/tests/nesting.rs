@@ -30,7 +30,11 @@ fn parse(inside: &str) -> Document {
 }
 
 fn codes(document: &Document) -> Vec<u32> {
-    document.problems.iter().map(|problem| problem.code).collect()
+    document
+        .problems
+        .iter()
+        .map(|problem| problem.code)
+        .collect()
 }
 
 #[test]
@@ -46,11 +50,21 @@ fn every_verb_stands_in_response() {
 fn gather_holds_only_what_is_heard() {
     for (name, xml) in VERBS {
         let document = parse(&format!("<Gather>{xml}</Gather>"));
-        let Verb::Gather(gather) = &document.verbs[0].value else { panic!() };
+        let Verb::Gather(gather) = &document.verbs[0].value else {
+            panic!()
+        };
         if ["Say", "Play", "Pause"].contains(name) {
-            assert_eq!((gather.prompts.len(), codes(&document)), (1, vec![]), "{name}");
+            assert_eq!(
+                (gather.prompts.len(), codes(&document)),
+                (1, vec![]),
+                "{name}"
+            );
         } else {
-            assert_eq!((gather.prompts.len(), codes(&document)), (0, vec![13320]), "{name}");
+            assert_eq!(
+                (gather.prompts.len(), codes(&document)),
+                (0, vec![13320]),
+                "{name}"
+            );
         }
     }
 }
@@ -65,12 +79,21 @@ fn dial_holds_no_verb_but_queue() {
 
 #[test]
 fn conference_and_queue_are_alone_in_dial() {
-    let nouns = ["<Number>1</Number>", "<Conference>c</Conference>", "<Queue>q</Queue>"];
+    let nouns = [
+        "<Number>1</Number>",
+        "<Conference>c</Conference>",
+        "<Queue>q</Queue>",
+    ];
     for (first, kept) in nouns.iter().zip(["Number", "Conference", "Queue"]) {
         for second in &nouns[1..] {
             let document = parse(&format!("<Dial>{first}{second}</Dial>"));
-            let Verb::Dial(dial) = &document.verbs[0].value else { panic!() };
-            assert_eq!((dial.targets.len(), dial.targets[0].value.name()), (1, kept));
+            let Verb::Dial(dial) = &document.verbs[0].value else {
+                panic!()
+            };
+            assert_eq!(
+                (dial.targets.len(), dial.targets[0].value.name()),
+                (1, kept)
+            );
             assert_eq!(codes(&document), [13215]);
         }
     }
@@ -79,7 +102,9 @@ fn conference_and_queue_are_alone_in_dial() {
 #[test]
 fn dial_holds_ten_nouns() {
     let document = parse(&format!("<Dial>{}</Dial>", "<Number>1</Number>".repeat(12)));
-    let Verb::Dial(dial) = &document.verbs[0].value else { panic!() };
+    let Verb::Dial(dial) = &document.verbs[0].value else {
+        panic!()
+    };
     assert_eq!(dial.targets.len(), 10);
     assert_eq!(codes(&document), [13250, 13250]);
 }
@@ -95,17 +120,29 @@ fn names_are_case_sensitive() {
     let document = parse("<say>x</say><Hangup/>");
     assert_eq!(document.verbs.len(), 1);
     assert_eq!(codes(&document), [12200]);
-    assert!(document.problems[0].message.contains("write Say"), "{}", document.problems[0]);
+    assert!(
+        document.problems[0].message.contains("write Say"),
+        "{}",
+        document.problems[0]
+    );
     let error = Document::parse("<response/>").unwrap_err();
     assert_eq!((error.code, error.severity), (12102, Severity::Error));
 }
 
 #[test]
 fn places_count_lines_and_characters() {
-    let document = Document::parse("<Response>\n  <Say>ä</Say><Play loop='x'>a</Play>\n</Response>").unwrap();
-    let places: Vec<_> = document.verbs.iter().map(|verb| verb.position.to_string()).collect();
+    let document =
+        Document::parse("<Response>\n  <Say>ä</Say><Play loop='x'>a</Play>\n</Response>").unwrap();
+    let places: Vec<_> = document
+        .verbs
+        .iter()
+        .map(|verb| verb.position.to_string())
+        .collect();
     assert_eq!(places, ["line 2, column 3", "line 2, column 15"]);
-    assert_eq!(document.problems[0].position.to_string(), "line 2, column 21");
+    assert_eq!(
+        document.problems[0].position.to_string(),
+        "line 2, column 21"
+    );
 }
 
 #[test]
@@ -120,7 +157,9 @@ fn ssml_keeps_words_and_loses_forbidden_tags() {
         "<Say>One <emphasis level='strong'>two</emphasis><break time='1.5s'/> \
          <sub alias='three'>3</sub> <s>four <p>five</p></s> <w role='a'><w>six</w></w> <b>seven</b></Say>",
     );
-    let Verb::Say(say) = &document.verbs[0].value else { panic!() };
+    let Verb::Say(say) = &document.verbs[0].value else {
+        panic!()
+    };
     assert_eq!(say.plain_text(), "One two three four five six seven");
     assert_eq!(codes(&document), [12200, 12200, 12200]);
 }
@@ -131,10 +170,18 @@ fn contexts_remove_what_they_forbid() {
     let whole = parse(&everything);
     let heard = ["Say", "Play", "Pause", "Redirect"];
     for (context, allowed, dial_code) in [
-        (Context::Whisper, [&heard[..], &["Gather", "Hangup"]].concat(), 13201),
+        (
+            Context::Whisper,
+            [&heard[..], &["Gather", "Hangup"]].concat(),
+            13201,
+        ),
         (Context::QueueUrl, heard.to_vec(), 12200),
         (Context::ConferenceWait, heard.to_vec(), 13238),
-        (Context::EnqueueWait, [&heard[..], &["Gather", "Hangup", "Leave"]].concat(), 12200),
+        (
+            Context::EnqueueWait,
+            [&heard[..], &["Gather", "Hangup", "Leave"]].concat(),
+            12200,
+        ),
     ] {
         let mut document = whole.clone();
         let problems = document.restrict(context);
@@ -143,7 +190,10 @@ fn contexts_remove_what_they_forbid() {
             assert_eq!(kept, allowed.contains(name), "{context:?} {name}");
         }
         assert_eq!(problems.len() + document.verbs.len(), VERBS.len());
-        let dial = problems.iter().find(|problem| problem.message.starts_with("Dial")).unwrap();
+        let dial = problems
+            .iter()
+            .find(|problem| problem.message.starts_with("Dial"))
+            .unwrap();
         assert_eq!(dial.code, dial_code);
     }
     let mut document = whole.clone();
