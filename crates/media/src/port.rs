@@ -394,6 +394,10 @@ impl Port {
         tick: u64,
         out: &mut Transmits,
     ) -> Option<Option<PlaybackId>> {
+        // Nothing to play takes no time.
+        if let Some(empty) = self.queue.pop_front_if(|player| player.is_finished()) {
+            return Some(empty.playback);
+        }
         let settings = self.settings.as_ref()?;
         let (format, events) = (settings.send.format, settings.telephone_event_send);
         self.spoken_rate = format.sample_rate;
