@@ -125,7 +125,8 @@ impl Engine {
     fn ntp(&self, now: Instant) -> u64 {
         let (base, wall) = self.config.wall_clock;
         let wall = wall + now.saturating_duration_since(base);
-        (wall.as_secs() + NTP_OFFSET) << 32 | (u64::from(wall.subsec_nanos()) << 32) / 1_000_000_000
+        ((wall.as_secs() + NTP_OFFSET) << 32)
+            | ((u64::from(wall.subsec_nanos()) << 32) / 1_000_000_000)
     }
 
     fn at(&self, id: PortId) -> Option<usize> {

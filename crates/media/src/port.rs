@@ -280,7 +280,7 @@ impl Port {
         }
         // Bounded by what the buffer holds; each turn takes one packet or breaks.
         while self.pcm.len() < need {
-            match jitter.next() {
+            match jitter.take() {
                 Next::Packet {
                     payload_type,
                     payload,

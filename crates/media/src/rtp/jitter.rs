@@ -161,7 +161,7 @@ impl Jitter {
     }
 
     /// The next packet in order. To be asked whenever sound for the coming 20 ms is missing.
-    pub fn next(&mut self) -> Next<'_> {
+    pub fn take(&mut self) -> Next<'_> {
         if !self.started {
             return Next::Waiting;
         }
@@ -234,7 +234,7 @@ mod tests {
     }
 
     fn take(jitter: &mut Jitter) -> i64 {
-        match jitter.next() {
+        match jitter.take() {
             Next::Packet { payload, .. } => i64::from(payload[0]),
             Next::Lost => -1,
             Next::Empty => -2,

@@ -121,11 +121,8 @@ impl Reception {
         let got = self.received - self.received_prior.min(self.received);
         self.expected_prior = expected;
         self.received_prior = self.received;
-        let fraction = if interval == 0 {
-            0
-        } else {
-            (interval.saturating_sub(got) * 256 / interval).min(255) as u8
-        };
+        let missing = interval.saturating_sub(got) * 256;
+        let fraction = missing.checked_div(interval).unwrap_or(0).min(255) as u8;
         let lost = (expected as i64 - self.received as i64).clamp(-0x80_0000, 0x7f_ffff) as i32;
         (fraction, lost, (self.highest - 65536) as u32)
     }
