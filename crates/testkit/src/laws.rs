@@ -27,6 +27,7 @@ pub struct Laws {
     calls: BTreeMap<CallSid, Seen>,
     legs: BTreeMap<LegId, CallSid>,
     bridges: BTreeMap<LegId, LegId>,
+    knocking: BTreeMap<CallSid, LegId>,
 }
 
 type Verdict = Result<(), String>;
@@ -58,6 +59,11 @@ impl Laws {
         }
     }
 
+    /// A caller stands at the door: it may be refused, and then never becomes a call.
+    pub fn knock(&mut self, call: CallSid, leg: LegId) {
+        self.knocking.insert(call, leg);
+    }
+
     /// Judges one effect.
     pub fn observe(&mut self, effect: &Effect) -> Verdict {
         match effect {
@@ -85,6 +91,9 @@ impl Laws {
     fn save(&mut self, save: &Save) -> Verdict {
         let record = &save.record;
         let sid = record.sid;
+        if let Some(leg) = self.knocking.remove(&sid) {
+            self.begun(sid, Some(leg), true);
+        }
         let bridged = self
             .legs
             .iter()
@@ -125,7 +134,8 @@ impl Laws {
                 })?;
                 seen.last_number = Some(number);
                 ends += u32::from(record.status.is_final());
-                seen.wants_end |= word == "initiated";
+                // Whoever is told of one step asked, in these worlds, for the last one too.
+                seen.wants_end |= word == "initiated" || record.status.is_final();
             }
         }
         if record.status.is_final() {

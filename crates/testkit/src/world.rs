@@ -1,1 +1,677 @@
-//! A seeded world around the engine.
+//! A seeded world around the engine: callers, called parties, applications and the API, all of them
+//! capricious, in virtual time. Groups A, B and F of the catalogue of races.
+//!
+//! One seed is one world: what happens, and in which order, follows from it alone.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use model::call::{CallRecord, CallStatus, Direction};
+use model::method::Method;
+use model::now::{Now, Wall};
+use model::sid::{AccountSid, CallSid};
+use voice::effect::{Effect, Fetch, LegCommand, MediaCommand, Reply};
+use voice::input::{
+    CallEvents, Change, DocumentKind, FetchFailure, FetchId, Fetched, Incoming, Input,
+    Instructions, LegEvent, LegId, Modify, Originate, PlaybackId, Redirect, RequestId,
+};
+use voice::{Policy, Switch};
+
+use crate::laws::Laws;
+
+/// How often each kind of race came about, over many worlds.
+pub type Reached = BTreeMap<&'static str, u64>;
+
+/// What a world leaves behind.
+pub struct Ended {
+    /// Hash of every effect in order.
+    pub trace: u64,
+}
+
+/// How many steps a world may take; one that takes more does not come to rest.
+const STEPS: u32 = 20_000;
+/// After this no new calls begin and no documents prolong anything.
+const HORIZON: Duration = Duration::from_secs(300);
+
+/// SplitMix64.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound.max(1)
+    }
+
+    fn one_in(&mut self, bound: u64) -> bool {
+        self.below(bound) == 0
+    }
+
+    /// A time that often collides with others: whole seconds, or half a second.
+    fn delay(&mut self, seconds: u64) -> Duration {
+        Duration::from_millis(self.below(seconds * 2 + 1) * 500)
+    }
+}
+
+/// What will happen.
+enum Coming {
+    Begin,
+    Meddle(CallSid),
+    Press(LegId),
+    HangUp(LegId),
+    Input(Input),
+}
+
+struct World<'a> {
+    switch: Switch,
+    chance: Chance,
+    laws: Laws,
+    now: Now,
+    start: Instant,
+    coming: BTreeMap<(Duration, u64, u64), Coming>,
+    arrivals: u64,
+    legs: BTreeMap<LegId, Phone>,
+    asking: BTreeMap<FetchId, CallSid>,
+    reached: &'a mut Reached,
+    trace: Option<u64>,
+    requests: u64,
+    calls: u64,
+    last_redirect: BTreeMap<CallSid, Instant>,
+}
+
+/// One telephone, as far as the world knows it.
+struct Phone {
+    call: CallSid,
+    /// The far end has let go; what is still under way towards the engine arrives late.
+    dialled: bool,
+    answer_under_way: bool,
+    ring_until: Option<Instant>,
+    playing: Vec<PlaybackId>,
+}
+
+/// Lets one world run to its end.
+///
+/// # Errors
+/// The law that was broken.
+pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, String> {
+    let mut chance = Chance(seed);
+    let policy = Policy {
+        calls_per_second: if chance.one_in(2) { 1.0 } else { 10.0 },
+        calls: if chance.one_in(4) { 5 } else { 1_000 },
+        documents_per_call: 1 + chance.below(12) as u32,
+        time_limit: Duration::from_secs(60 + chance.below(200)),
+        queue_timeout: Duration::from_secs(1 + chance.below(5)),
+        ..Policy::default()
+    };
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let instant = Instant::now();
+    let mut world = World {
+        switch: Switch::new(policy, bytes),
+        chance,
+        laws: Laws::default(),
+        now: Now {
+            instant,
+            wall: Wall(1_767_225_600_000_000),
+        },
+        start: instant,
+        coming: BTreeMap::new(),
+        arrivals: 0,
+        legs: BTreeMap::new(),
+        asking: BTreeMap::new(),
+        reached,
+        trace: trace.then_some(0xcbf2_9ce4_8422_2325),
+        requests: 0,
+        calls: 0,
+        last_redirect: BTreeMap::new(),
+    };
+    for _ in 0..1 + world.chance.below(5) {
+        let delay = world.chance.delay(4);
+        world.later(delay, Coming::Begin);
+    }
+    world.live()?;
+    Ok(Ended {
+        trace: world.trace.unwrap_or_default(),
+    })
+}
+
+impl World<'_> {
+    fn reach(&mut self, what: &'static str) {
+        *self.reached.entry(what).or_default() += 1;
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.now.instant - self.start
+    }
+
+    /// Things that happen at the same time happen in any order.
+    fn later(&mut self, delay: Duration, coming: Coming) {
+        self.arrivals += 1;
+        let tie = self.chance.below(4);
+        let key = (self.elapsed() + delay, tie, self.arrivals);
+        self.coming.insert(key, coming);
+    }
+
+    fn live(&mut self) -> Result<(), String> {
+        for _ in 0..STEPS {
+            let due = self.switch.poll_timeout().map(|(at, _)| at - self.start);
+            let next = self.coming.first_key_value().map(|(key, _)| key.0);
+            let timeout_first = match (due, next) {
+                (None, None) => return self.laws.all_over(&self.switch),
+                (Some(due), Some(next)) if due == next => self.chance.one_in(2),
+                (Some(due), Some(next)) => due < next,
+                (due, _) => due.is_some(),
+            };
+            if timeout_first {
+                self.move_to(due.unwrap_or_default());
+                self.switch.handle_timeout(self.now);
+                self.drain()?;
+                self.laws.nothing_overdue(&self.switch, self.now.instant)?;
+            } else if let Some((key, coming)) = self.coming.pop_first() {
+                self.move_to(key.0);
+                self.happen(coming)?;
+            }
+        }
+        Err(format!("no rest after {STEPS} steps"))
+    }
+
+    fn move_to(&mut self, at: Duration) {
+        let ahead = at.saturating_sub(self.elapsed());
+        self.now = self.now.after(ahead);
+    }
+
+    fn happen(&mut self, coming: Coming) -> Result<(), String> {
+        let input = match coming {
+            Coming::Begin => return self.begin(),
+            Coming::Meddle(call) => self.meddle(call),
+            Coming::Press(leg) => {
+                let keys = ['1', '2', '#', '*'];
+                let key = keys[self.chance.below(4) as usize];
+                Input::Leg(leg, LegEvent::Digit(key))
+            }
+            Coming::HangUp(leg) => {
+                self.hangs_up(leg);
+                Input::Leg(leg, LegEvent::HungUp)
+            }
+            Coming::Input(input) => {
+                self.notice(&input);
+                input
+            }
+        };
+        self.feed(input)
+    }
+
+    fn feed(&mut self, input: Input) -> Result<(), String> {
+        let gone = match &input {
+            Input::Leg(leg, LegEvent::HungUp | LegEvent::Failed { .. } | LegEvent::Lost { .. }) => {
+                Some(*leg)
+            }
+            _ => None,
+        };
+        self.switch.handle_input(self.now, input);
+        self.drain()?;
+        if let Some(leg) = gone {
+            self.legs.remove(&leg);
+        }
+        Ok(())
+    }
+
+    /// Counts the races in which a far end lets go.
+    fn hangs_up(&mut self, leg: LegId) {
+        let Some(phone) = self.legs.get(&leg) else {
+            return;
+        };
+        let call = phone.call;
+        let (dialled, prompting) = (phone.dialled, !phone.playing.is_empty());
+        if self.asking.values().any(|asking| *asking == call) {
+            self.reach("B7 hang-up while a document is under way");
+        }
+        if self.laws.is_bridged(leg) {
+            self.reach("A5 hang-up inside a bridge");
+        }
+        if !dialled
+            && self
+                .legs
+                .values()
+                .any(|other| other.dialled && other.answer_under_way)
+        {
+            self.reach("A2 caller hangs up while an answer is under way");
+        }
+        if prompting {
+            self.reach("B5 hang-up during a prompt");
+        }
+    }
+
+    /// Counts the races of late and crossing events.
+    fn notice(&mut self, input: &Input) {
+        let instant = self.now.instant;
+        match input {
+            Input::Fetched { fetch, .. } if self.asking.remove(fetch).is_none() => {
+                self.reach("B1 a document nobody waits for");
+            }
+            Input::Leg(leg, LegEvent::Answered) => match self.legs.get_mut(leg) {
+                None => self.reach("A1 an answer after the cancel"),
+                Some(phone) => {
+                    phone.answer_under_way = false;
+                    if phone.ring_until == Some(instant) {
+                        self.reach("A12 an answer at the ring timeout");
+                    }
+                }
+            },
+            Input::Leg(leg, LegEvent::PlaybackEnded(playback)) => {
+                let known = self.legs.get_mut(leg).is_some_and(|phone| {
+                    let before = phone.playing.len();
+                    phone.playing.retain(|playing| playing != playback);
+                    before != phone.playing.len()
+                });
+                if !known {
+                    self.reach("B5 a prompt that ends after it was stopped");
+                }
+            }
+            Input::Leg(leg, LegEvent::Ringing { .. }) if !self.legs.contains_key(leg) => {
+                self.reach("A13 ringing after the end");
+            }
+            _ => {}
+        }
+    }
+
+    fn drain(&mut self) -> Result<(), String> {
+        while let Some(effect) = self.switch.poll_effect() {
+            if let Some(hash) = &mut self.trace {
+                for byte in format!("{effect:?}").bytes() {
+                    *hash = (*hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+                }
+            }
+            self.laws.observe(&effect)?;
+            self.react(effect);
+        }
+        Ok(())
+    }
+
+    fn react(&mut self, effect: Effect) {
+        match effect {
+            Effect::Fetch(fetch) => self.application(*fetch),
+            Effect::Leg(leg, LegCommand::Invite(invite)) => self.ring(leg, invite.call),
+            Effect::Leg(leg, LegCommand::HangUp | LegCommand::Reject(_)) => {
+                if self
+                    .legs
+                    .remove(&leg)
+                    .is_some_and(|phone| phone.answer_under_way)
+                {
+                    self.reach("A1 a cancel while an answer is under way");
+                }
+            }
+            Effect::Leg(_, LegCommand::Ring | LegCommand::Answer) => {}
+            Effect::Media(
+                leg,
+                MediaCommand::Play {
+                    playback, loops, ..
+                },
+            ) => {
+                if let Some(phone) = self.legs.get_mut(&leg) {
+                    phone.playing.push(playback);
+                }
+                if loops != 0 {
+                    let event = match self.chance.below(12) {
+                        0 => LegEvent::PlaybackFailed {
+                            playback,
+                            code: if self.chance.one_in(2) { 11200 } else { 13420 },
+                            message: "no audio".to_owned(),
+                        },
+                        _ => LegEvent::PlaybackEnded(playback),
+                    };
+                    let delay = self.chance.delay(8);
+                    self.later(delay, Coming::Input(Input::Leg(leg, event)));
+                }
+            }
+            Effect::Media(leg, MediaCommand::Stop(playback)) => {
+                if let Some(phone) = self.legs.get_mut(&leg) {
+                    phone.playing.retain(|playing| *playing != playback);
+                }
+            }
+            Effect::Media(_, MediaCommand::Bridge(_)) => self.reach("A1 a bridge"),
+            Effect::Media(_, MediaCommand::Unbridge(_)) => {}
+            Effect::Save(save) => {
+                let record = &save.record;
+                match (record.status, record.direction) {
+                    (CallStatus::Completed, Direction::OutboundDial)
+                        if record.started == Some(record.updated) =>
+                    {
+                        self.reach("A1 an answer that lost");
+                    }
+                    (CallStatus::NoAnswer, _) => self.reach("A12 no answer"),
+                    (CallStatus::Canceled, _) => self.reach("B2 canceled"),
+                    _ => {}
+                }
+                let numbered = |owed: &model::owed::Owed| {
+                    owed.parameters.iter().any(|(n, _)| n == "SequenceNumber")
+                };
+                if record.status.is_final()
+                    && save.owed.len() == 2
+                    && save.owed.iter().any(|o| !numbered(o))
+                {
+                    self.reach("B8 the action of a caller who hung up");
+                }
+            }
+            Effect::Alert(alert) => match alert.code {
+                10004 => self.reach("B10 too many calls"),
+                15002 => self.reach("B10 the queue timed out"),
+                11215 => self.reach("B11 too many documents"),
+                32015 => self.reach("A16 the time limit"),
+                _ => {}
+            },
+            Effect::Reply(_, reply) => match reply {
+                Reply::Done(_) => self.reach("B3 a change in time"),
+                Reply::Unknown => self.reach("B3 a change too late"),
+                Reply::NotInProgress(_) => self.reach("B3 a change too early"),
+            },
+            Effect::Forget(call) => self.asking.retain(|_, asking| *asking != call),
+        }
+    }
+
+    fn instructions(&mut self) -> Instructions {
+        Instructions {
+            twiml: None,
+            url: Some("https://app.test/voice".to_owned()),
+            fallback_url: self
+                .chance
+                .one_in(3)
+                .then(|| "https://app.test/fallback".to_owned()),
+            status_callback: Some("https://app.test/status".to_owned()),
+            status_callback_events: CallEvents {
+                initiated: true,
+                ringing: true,
+                answered: true,
+                completed: true,
+            },
+            ..Instructions::default()
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), String> {
+        self.calls += 1;
+        let call = CallSid::from_bytes(u128::from(self.calls).to_be_bytes());
+        let account = AccountSid::from_bytes([1 + self.chance.below(2) as u8; 16]);
+        let instructions = self.instructions();
+        for _ in 0..self.chance.below(4) {
+            let delay = self.chance.delay(30);
+            self.later(delay, Coming::Meddle(call));
+        }
+        if self.chance.one_in(2) {
+            self.laws.begun(call, None, true);
+            return self.originate(call, account, instructions);
+        }
+        let leg = LegId(self.calls);
+        if self.switch.live_calls() < 5 {
+            self.laws.begun(call, Some(leg), true);
+        } else {
+            // It may be refused at the door; a call that enters is known from its first record.
+            self.laws.knock(call, leg);
+        }
+        self.phone(leg, call, false);
+        self.feed(Input::Incoming(Box::new(Incoming {
+            call,
+            leg,
+            account,
+            from: "+15551230001".to_owned(),
+            to: "+15005550006".to_owned(),
+            caller_name: None,
+            forwarded_from: None,
+            phone_number: None,
+            application: None,
+            trunk: None,
+            instructions,
+            parameters: Vec::new(),
+        })))
+    }
+
+    fn originate(
+        &mut self,
+        sid: CallSid,
+        account: AccountSid,
+        instructions: Instructions,
+    ) -> Result<(), String> {
+        let record = CallRecord {
+            sid,
+            account,
+            parent: None,
+            to: "+15551230009".to_owned(),
+            from: "+15005550006".to_owned(),
+            phone_number: None,
+            application: None,
+            trunk: None,
+            status: CallStatus::Queued,
+            direction: Direction::OutboundApi,
+            created: self.now.wall,
+            updated: self.now.wall,
+            started: None,
+            answered: None,
+            ended: None,
+            queue_time_ms: 0,
+            answered_by: None,
+            forwarded_from: None,
+            caller_name: None,
+        };
+        let timeout = Duration::from_secs(1 + self.chance.below(10));
+        let time_limit = Duration::from_secs(20 + self.chance.below(100));
+        let send_digits = self.chance.one_in(4).then(|| "ww1".to_owned());
+        self.feed(Input::Originate(Box::new(Originate {
+            record,
+            instructions,
+            timeout,
+            time_limit,
+            send_digits,
+            caller_id: None,
+            sip_auth: None,
+        })))
+    }
+
+    /// A telephone appears: its owner will press keys and hang up, sooner or later.
+    fn phone(&mut self, leg: LegId, call: CallSid, dialled: bool) {
+        let phone = Phone {
+            call,
+            dialled,
+            answer_under_way: false,
+            ring_until: None,
+            playing: Vec::new(),
+        };
+        self.legs.insert(leg, phone);
+        for _ in 0..self.chance.below(5) {
+            let delay = self.chance.delay(30);
+            self.later(delay, Coming::Press(leg));
+        }
+        if self.chance.one_in(2) {
+            let delay = self.chance.delay(40);
+            self.later(delay, Coming::HangUp(leg));
+        }
+    }
+
+    /// A called telephone: rings or not, answers or not, in any order.
+    fn ring(&mut self, leg: LegId, call: CallSid) {
+        self.phone(leg, call, true);
+        if self.chance.below(4) > 0 {
+            let ringing = LegEvent::Ringing { early_media: false };
+            let delay = self.chance.delay(6);
+            self.later(delay, Coming::Input(Input::Leg(leg, ringing)));
+        }
+        let until = self.ring_deadline(call);
+        if let Some(phone) = self.legs.get_mut(&leg) {
+            phone.ring_until = until;
+        }
+        let status = [486, 404, 480, 503, 603][self.chance.below(5) as usize];
+        let event = match self.chance.below(8) {
+            0..=4 => LegEvent::Answered,
+            5 | 6 => LegEvent::Failed {
+                sip_status: status,
+                code: None,
+            },
+            _ => return,
+        };
+        if let (LegEvent::Answered, Some(phone)) = (&event, self.legs.get_mut(&leg)) {
+            phone.answer_under_way = true;
+        }
+        let delay = match until.filter(|_| self.chance.one_in(4)) {
+            Some(until) => until.saturating_duration_since(self.now.instant),
+            None => self.chance.delay(8),
+        };
+        self.later(delay, Coming::Input(Input::Leg(leg, event)));
+        if self.chance.one_in(20) {
+            let lost = LegEvent::Lost { reason: "no media" };
+            let delay = self.chance.delay(30);
+            self.later(delay, Coming::Input(Input::Leg(leg, lost)));
+        }
+    }
+
+    /// When the ringing of a call just placed ends, as far as the next deadline tells.
+    fn ring_deadline(&self, call: CallSid) -> Option<Instant> {
+        match self.switch.poll_timeout() {
+            Some((at, voice::Deadline::Ring(ringing))) if ringing == call => Some(at),
+            _ => None,
+        }
+    }
+
+    /// The customer's server: documents of every sort, failures, late and doubled answers.
+    fn application(&mut self, fetch: Fetch) {
+        self.asking.insert(fetch.fetch, fetch.call);
+        let result = match self.chance.below(10) {
+            0 => Err(FetchFailure {
+                code: 11200,
+                message: "no answer".to_owned(),
+            }),
+            1 => Ok((DocumentKind::Twiml, "<Response><Say>".to_owned())),
+            2 => Ok((DocumentKind::Unknown, String::new())),
+            3 => Ok((DocumentKind::Audio, String::new())),
+            _ => Ok((DocumentKind::Twiml, self.document())),
+        };
+        let result = result.map(|(kind, body)| Fetched {
+            url: fetch.url.clone(),
+            kind,
+            body,
+        });
+        let answer = Input::Fetched {
+            fetch: fetch.fetch,
+            result,
+        };
+        if self.chance.one_in(8) {
+            let delay = self.chance.delay(20);
+            self.later(delay, Coming::Input(answer.clone()));
+        }
+        let delay = self.chance.delay(10);
+        self.later(delay, Coming::Input(answer));
+    }
+
+    fn document(&mut self) -> String {
+        let mut body = "<Response>".to_owned();
+        if self.elapsed() < HORIZON {
+            for _ in 0..self.chance.below(4) {
+                body.push_str(&self.verb());
+            }
+        }
+        body.push_str("</Response>");
+        body
+    }
+
+    fn verb(&mut self) -> String {
+        let seconds = 1 + self.chance.below(8);
+        let flag = self.chance.one_in(2);
+        match self.chance.below(12) {
+            0 | 1 => "<Say>Hello</Say>".to_owned(),
+            2 => "<Play>/music.mp3</Play>".to_owned(),
+            3 => format!("<Pause length=\"{seconds}\"/>"),
+            4 | 5 => format!(
+                "<Gather action=\"/keys\" numDigits=\"{seconds}\" timeout=\"{seconds}\" actionOnEmptyResult=\"{flag}\"><Say>Keys</Say><Pause/><Play>/a.wav</Play></Gather>"
+            ),
+            6 => "<Redirect>/next</Redirect>".to_owned(),
+            7 => "<Reject/>".to_owned(),
+            8 => "<Hangup/>".to_owned(),
+            _ => self.dial(seconds, flag),
+        }
+    }
+
+    fn dial(&mut self, seconds: u64, flag: bool) -> String {
+        let mut nouns = String::new();
+        for n in 0..1 + self.chance.below(3) {
+            let whisper = match self.chance.one_in(3) {
+                true => " url=\"/whisper\"",
+                false => "",
+            };
+            nouns.push_str(&format!(
+                "<Number{whisper} statusCallback=\"https://app.test/child\" statusCallbackEvent=\"initiated ringing answered completed\">+1555000000{n}</Number>"
+            ));
+        }
+        let sequential = self.chance.one_in(3);
+        let timeout = 5 + self.chance.below(4);
+        let action = match self.chance.one_in(3) {
+            true => "",
+            false => " action=\"/after\"",
+        };
+        format!(
+            "<Dial{action} timeout=\"{timeout}\" timeLimit=\"{}\" answerOnBridge=\"{flag}\" sequential=\"{sequential}\" hangupOnStar=\"true\">{nouns}</Dial>",
+            seconds * 3
+        )
+    }
+
+    /// The API changes a call, at whatever moment.
+    fn meddle(&mut self, call: CallSid) -> Input {
+        // Sometimes a child of a Dial instead of the call that was begun.
+        let mut call = call;
+        if self.chance.one_in(3) {
+            let count = self.switch.live_calls() as u64;
+            let pick = self.chance.below(count) as usize;
+            if let Some(view) = self.switch.calls().nth(pick) {
+                call = view.record.sid;
+            }
+        }
+        if self.asking.values().any(|asking| *asking == call) {
+            self.reach("B1 a change while a document is under way");
+        }
+        if self
+            .switch
+            .calls()
+            .any(|view| view.record.sid == call && view.connected.is_some())
+        {
+            self.reach("B4 a change inside a bridge");
+        }
+        let redirect = |redirect| {
+            Modify::Change(Box::new(Change {
+                redirect: Some(redirect),
+                ..Change::default()
+            }))
+        };
+        let change = match self.chance.below(6) {
+            0 => Modify::Cancel,
+            1 => Modify::Complete,
+            2 => Modify::Change(Box::new(Change {
+                time_limit: Some(self.chance.delay(30)),
+                fallback_url: Some(None),
+                ..Change::default()
+            })),
+            3 => redirect(Redirect::Twiml(self.document())),
+            _ => {
+                let at = self.now.instant;
+                if self.last_redirect.insert(call, at) == Some(at) {
+                    self.reach("B4 two redirects together");
+                }
+                if self.chance.one_in(4) {
+                    self.later(Duration::ZERO, Coming::Meddle(call));
+                }
+                redirect(Redirect::Url(
+                    "https://app.test/redirected".to_owned(),
+                    Method::Post,
+                ))
+            }
+        };
+        self.requests += 1;
+        Input::Modify {
+            call,
+            request: RequestId(self.requests),
+            change,
+        }
+    }
+}
