@@ -131,6 +131,11 @@ impl Switch {
         self.calls.len()
     }
 
+    /// Whether this call lives.
+    pub fn is_live(&self, call: CallSid) -> bool {
+        self.calls.contains_key(&call)
+    }
+
     /// All live calls, for the console.
     pub fn calls(&self) -> impl Iterator<Item = View<'_>> {
         self.calls.values().map(|call| View {

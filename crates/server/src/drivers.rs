@@ -1,0 +1,7 @@
+//! I/O in: one loop for each kind of socket or source.
+
+pub mod callbacks;
+pub mod http;
+pub mod rtp;
+pub mod sip;
+pub mod switch;

@@ -1,0 +1,242 @@
+//! SIP's sockets: bytes in as [`Arrival`]s, [`sip::Transmit`]s out.
+//!
+//! One UDP socket, and streams that are accepted or opened on demand. Every queue is bounded: a
+//! datagram that finds the owner's queue full is dropped, as the network might have (UDP is
+//! retransmitted); a stream is simply not read further until there is room.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sip::{ConnectionId, Flow, Transmit, Transport};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::mpsc;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+/// Messages that may wait on one stream before it is given up as too slow.
+const STREAM_QUEUE: usize = 256;
+
+/// What comes in from SIP's sockets.
+#[derive(Debug)]
+pub enum Arrival {
+    /// One datagram.
+    Datagram(Flow, Vec<u8>),
+    /// A stream is open, with the queue of what is to be written to it.
+    Opened(Flow, mpsc::Sender<Vec<u8>>),
+    /// Bytes of a stream.
+    Bytes(ConnectionId, Vec<u8>),
+    /// A stream is closed.
+    Closed(ConnectionId),
+    /// A stream could not be opened.
+    Unreachable(SocketAddr),
+}
+
+/// Wraps an arrival into the word of whoever owns the endpoint.
+pub type Wrap<T> = fn(Arrival) -> T;
+
+/// The sending half: owned by whoever owns the endpoint.
+pub struct Wires<T> {
+    udp: Arc<UdpSocket>,
+    owner: mpsc::Sender<T>,
+    wrap: Wrap<T>,
+    streams: HashMap<ConnectionId, mpsc::Sender<Vec<u8>>>,
+    /// Streams that are being opened, and what waits to be written to them.
+    opening: HashMap<(Transport, SocketAddr), Vec<Vec<u8>>>,
+    connector: Option<TlsConnector>,
+    numbers: Arc<AtomicU64>,
+    /// The address that UDP is bound to.
+    pub local: SocketAddr,
+}
+
+impl<T: Send + 'static> Wires<T> {
+    /// Binds UDP on `address` and begins to read it.
+    pub async fn bind(address: SocketAddr, owner: mpsc::Sender<T>, wrap: Wrap<T>) -> io::Result<Self> {
+        let udp = Arc::new(UdpSocket::bind(address).await?);
+        // Bursts of calls must not overflow the kernel's default of 212 kB.
+        let _ = socket2::SockRef::from(&*udp).set_recv_buffer_size(4 << 20);
+        let local = udp.local_addr()?;
+        tokio::spawn(read_datagrams(udp.clone(), local, owner.clone(), wrap));
+        Ok(Self {
+            udp,
+            owner,
+            wrap,
+            streams: HashMap::new(),
+            opening: HashMap::new(),
+            connector: None,
+            numbers: Arc::new(AtomicU64::new(1)),
+            local,
+        })
+    }
+
+    /// Accepts streams on the same address, and on `tls` when an acceptor is given.
+    pub async fn listen(&mut self, tcp: SocketAddr, tls: Option<(SocketAddr, TlsAcceptor)>, connector: Option<TlsConnector>) -> io::Result<()> {
+        self.connector = connector;
+        let listener = TcpListener::bind(tcp).await?;
+        tokio::spawn(accept(listener, None, self.numbers.clone(), self.owner.clone(), self.wrap));
+        if let Some((address, acceptor)) = tls {
+            let listener = TcpListener::bind(address).await?;
+            tokio::spawn(accept(listener, Some(acceptor), self.numbers.clone(), self.owner.clone(), self.wrap));
+        }
+        Ok(())
+    }
+
+    /// Remembers an open stream, and writes what waited for it.
+    pub fn opened(&mut self, flow: Flow, writer: mpsc::Sender<Vec<u8>>) {
+        let Some(connection) = flow.connection else { return };
+        for bytes in self.opening.remove(&(flow.transport, flow.remote)).unwrap_or_default() {
+            let _ = writer.try_send(bytes);
+        }
+        self.streams.insert(connection, writer);
+    }
+
+    /// Forgets a closed stream, or ends one whose framing was lost.
+    pub fn closed(&mut self, connection: ConnectionId) {
+        self.streams.remove(&connection);
+    }
+
+    /// Forgets what waited for a stream that could not be opened.
+    pub fn unreachable(&mut self, remote: SocketAddr) {
+        self.opening.retain(|(_, waiting), _| *waiting != remote);
+    }
+
+    /// Sends one message.
+    pub fn send(&mut self, transmit: Transmit) {
+        let flow = transmit.flow;
+        match (flow.transport, flow.connection) {
+            // A full send buffer loses the datagram; its transaction sends it again.
+            (Transport::Udp, _) => {
+                if let Err(error) = self.udp.try_send_to(&transmit.bytes, flow.remote)
+                    && error.kind() != io::ErrorKind::WouldBlock
+                {
+                    tracing::debug!(remote = %flow.remote, %error, "datagram not sent");
+                }
+            }
+            (_, Some(connection)) => {
+                let full = self.streams.get(&connection).is_some_and(|stream| stream.try_send(transmit.bytes).is_err());
+                if full {
+                    // A peer that does not read is closed; its calls end by their own timers.
+                    self.streams.remove(&connection);
+                }
+            }
+            (transport, None) => {
+                let waiting = self.opening.entry((transport, flow.remote)).or_default();
+                let first = waiting.is_empty();
+                if waiting.len() < STREAM_QUEUE {
+                    waiting.push(transmit.bytes);
+                }
+                if first {
+                    let id = ConnectionId(self.numbers.fetch_add(1, Ordering::Relaxed));
+                    tokio::spawn(open(transport, flow.remote, id, self.connector.clone(), self.owner.clone(), self.wrap));
+                }
+            }
+        }
+    }
+}
+
+async fn read_datagrams<T>(udp: Arc<UdpSocket>, local: SocketAddr, owner: mpsc::Sender<T>, wrap: Wrap<T>) {
+    let mut buffer = vec![0; 65_536];
+    loop {
+        match udp.recv_from(&mut buffer).await {
+            Ok((length, remote)) => {
+                let flow = Flow { transport: Transport::Udp, local, remote, connection: None };
+                if let Err(mpsc::error::TrySendError::Closed(_)) = owner.try_send(wrap(Arrival::Datagram(flow, buffer[..length].to_vec()))) {
+                    return;
+                }
+            }
+            // ICMP unreachable of an earlier datagram; its transaction times out by itself.
+            Err(error) => tracing::debug!(%error, "datagram not received"),
+        }
+    }
+}
+
+async fn accept<T: Send + 'static>(
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    numbers: Arc<AtomicU64>,
+    owner: mpsc::Sender<T>,
+    wrap: Wrap<T>,
+) {
+    loop {
+        let Ok((stream, remote)) = listener.accept().await else {
+            // Out of files: wait for some to be closed rather than spin.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            continue;
+        };
+        let id = ConnectionId(numbers.fetch_add(1, Ordering::Relaxed));
+        let (acceptor, owner) = (acceptor.clone(), owner.clone());
+        tokio::spawn(async move {
+            let Ok(local) = stream.local_addr() else { return };
+            let _ = stream.set_nodelay(true);
+            match acceptor {
+                None => carry(stream, flow(Transport::Tcp, local, remote, id), owner, wrap).await,
+                Some(acceptor) => {
+                    let handshake = tokio::time::timeout(std::time::Duration::from_secs(5), acceptor.accept(stream));
+                    if let Ok(Ok(stream)) = handshake.await {
+                        carry(stream, flow(Transport::Tls, local, remote, id), owner, wrap).await;
+                    }
+                }
+            }
+        });
+    }
+}
+
+async fn open<T: Send + 'static>(
+    transport: Transport,
+    remote: SocketAddr,
+    id: ConnectionId,
+    connector: Option<TlsConnector>,
+    owner: mpsc::Sender<T>,
+    wrap: Wrap<T>,
+) {
+    let opening = tokio::time::timeout(std::time::Duration::from_secs(5), TcpStream::connect(remote));
+    if let Ok(Ok(stream)) = opening.await
+        && let Ok(local) = stream.local_addr()
+    {
+        let _ = stream.set_nodelay(true);
+        if transport == Transport::Tcp {
+            return carry(stream, flow(transport, local, remote, id), owner, wrap).await;
+        }
+        if let Some(connector) = connector
+            && let Ok(stream) = connector.connect(rustls::pki_types::ServerName::from(remote.ip()), stream).await
+        {
+            return carry(stream, flow(transport, local, remote, id), owner, wrap).await;
+        }
+    }
+    let _ = owner.send(wrap(Arrival::Unreachable(remote))).await;
+}
+
+fn flow(transport: Transport, local: SocketAddr, remote: SocketAddr, id: ConnectionId) -> Flow {
+    Flow { transport, local, remote, connection: Some(id) }
+}
+
+/// Reads and writes one stream until either side ends it.
+async fn carry<T, S: AsyncRead + AsyncWrite>(stream: S, flow: Flow, owner: mpsc::Sender<T>, wrap: Wrap<T>) {
+    let Some(id) = flow.connection else { return };
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let (queue, mut outgoing) = mpsc::channel::<Vec<u8>>(STREAM_QUEUE);
+    if owner.send(wrap(Arrival::Opened(flow, queue))).await.is_err() {
+        return;
+    }
+    let read = async {
+        let mut buffer = vec![0; 16_384];
+        while let Ok(length @ 1..) = reader.read(&mut buffer).await {
+            if owner.send(wrap(Arrival::Bytes(id, buffer[..length].to_vec()))).await.is_err() {
+                break;
+            }
+        }
+    };
+    let write = async {
+        // Ends when the owner forgets the stream.
+        while let Some(bytes) = outgoing.recv().await {
+            if writer.write_all(&bytes).await.is_err() {
+                break;
+            }
+        }
+        let _ = writer.shutdown().await;
+    };
+    tokio::select! { () = read => {}, () = write => {} }
+    let _ = owner.send(wrap(Arrival::Closed(id))).await;
+}

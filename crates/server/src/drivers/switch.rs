@@ -1,0 +1,438 @@
+//! The owner of the call engine, of the SIP endpoint and of the legs that bind the two.
+//!
+//! One task, one queue of [`Happening`]s: an event takes effect when it is taken from the queue
+//! (rule 1 of the design), so nothing here is locked. What takes time (the database, customers'
+//! servers, speech, look-ups) is spawned, and comes back as another happening.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use media::PortId;
+use model::now::Now;
+use model::sid::CallSid;
+use sip::{Admission, ChallengeId, DialogKey, EndReason};
+use tokio::sync::mpsc;
+use voice::input::{LegEvent, LegId, PlaybackId};
+use voice::{Input, Switch};
+use webhook::cookie::Jar;
+
+use crate::clock;
+use crate::drivers::sip::{Arrival, Wires};
+use crate::effects::Waiting;
+use crate::inbound::{self, Verdict};
+use crate::legs::{Leg, Legs};
+use crate::media_port::MediaRoom;
+use crate::outbound::{Destination, RouteFailure};
+use crate::rim::Rim;
+
+/// Happenings that may wait; datagrams beyond are dropped, everything else waits for room.
+pub const QUEUE: usize = 16_384;
+
+/// Everything that can reach the owner.
+#[derive(Debug)]
+pub enum Happening {
+    /// From SIP's sockets.
+    Sip(Arrival),
+    /// From the media threads.
+    Media(media::Event),
+    /// For the engine, from the API or from a finished fetch.
+    Engine(Box<Input>),
+    /// Who may register or call was looked up.
+    Admitted(ChallengeId, Admission),
+    /// Whose call it is was looked up.
+    Resolved(DialogKey, Box<Verdict>),
+    /// Where a call goes was looked up.
+    Routed(LegId, Result<Box<Destination>, RouteFailure>),
+    /// Speech or audio is ready to be played, or is not to be had.
+    Sound(LegId, PlaybackId, u32, Result<media::Source, (u32, String)>),
+    /// Everything up to the change with this number is on disk.
+    Committed(u64),
+    /// A fetch is over; the cookies that its call has now.
+    Fetched(CallSid, Jar, Box<Input>),
+    /// Somebody asks for figures.
+    Figures(tokio::sync::oneshot::Sender<Figures>),
+    /// The process ends: hang everything up.
+    Stop(tokio::sync::oneshot::Sender<()>),
+}
+
+/// What the owner can be asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Figures {
+    /// Calls that the engine holds.
+    pub calls: usize,
+    /// Legs that exist.
+    pub legs: usize,
+    /// Batches that wait for their commit.
+    pub uncommitted: usize,
+    /// Addresses of record with a phone.
+    pub registrations: usize,
+}
+
+/// The owner.
+pub struct Node {
+    /// The call engine.
+    pub switch: Switch,
+    /// The SIP endpoint.
+    pub sip: sip::Endpoint,
+    /// SIP's sockets.
+    pub wires: Wires<Happening>,
+    /// What binds the two vocabularies.
+    pub legs: Legs,
+    /// Where media ports are opened.
+    pub media: MediaRoom,
+    /// Everything that takes time.
+    pub rim: Rim,
+    /// Effects that wait for the commit that justifies them, oldest first (rule 4).
+    pub waiting: Waiting,
+    /// The cookies of each call, while none of its fetches is under way.
+    pub jars: HashMap<CallSid, Jar>,
+    /// Playbacks whose sound is still being made or fetched.
+    pub preparing: HashSet<(LegId, PlaybackId)>,
+}
+
+impl Node {
+    /// Runs until it is told to stop.
+    pub async fn run(mut self, mut queue: mpsc::Receiver<Happening>) {
+        let mut batch = Vec::new();
+        loop {
+            let due = [self.switch.poll_timeout().map(|(at, _)| at), self.sip.poll_timeout()].into_iter().flatten().min();
+            let sleep = async {
+                match due {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                count = queue.recv_many(&mut batch, 256) => if count == 0 { return },
+                () = sleep => {}
+            }
+            for happening in batch.drain(..) {
+                if let Happening::Stop(done) = happening {
+                    self.stop();
+                    let _ = done.send(());
+                    return;
+                }
+                self.guarded(|node| {
+                    node.handle(happening);
+                    node.settle();
+                });
+            }
+            self.guarded(|node| {
+                let now = clock::now();
+                if node.switch.poll_timeout().is_some_and(|(at, _)| at <= now.instant) {
+                    node.switch.handle_timeout(now);
+                }
+                if node.sip.poll_timeout().is_some_and(|at| at <= now.instant) {
+                    node.sip.handle_timeout(now.instant);
+                }
+                node.settle();
+            });
+        }
+    }
+
+    /// A bug ends one call, never the process: the engine buries the call that it was working on.
+    fn guarded(&mut self, work: impl FnOnce(&mut Self)) {
+        let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(self)));
+        if worked.is_err() {
+            let call = self.switch.drop_poisoned(clock::now());
+            tracing::error!(?call, "a bug ended a call; please report the lines above");
+            self.settle();
+        }
+    }
+
+    /// Carries what the machines want to say to where it belongs, until all are silent.
+    fn settle(&mut self) {
+        loop {
+            while let Some(event) = self.sip.poll_event() {
+                self.handle_sip(event);
+            }
+            let mut effects = Vec::new();
+            while let Some(effect) = self.switch.poll_effect() {
+                effects.push(effect);
+            }
+            let silent = effects.is_empty();
+            self.carry_out(effects);
+            while let Some(transmit) = self.sip.poll_transmit() {
+                self.wires.send(transmit);
+            }
+            if silent {
+                return;
+            }
+        }
+    }
+
+    fn handle(&mut self, happening: Happening) {
+        let now = clock::now();
+        match happening {
+            Happening::Sip(arrival) => self.handle_arrival(now.instant, arrival),
+            Happening::Media(event) => self.handle_media(now, event),
+            Happening::Engine(input) => self.switch.handle_input(now, *input),
+            Happening::Admitted(challenge, admission) => self.sip.admit(now.instant, challenge, admission),
+            Happening::Resolved(dialog, verdict) => self.handle_verdict(now, dialog, *verdict),
+            Happening::Routed(leg, Ok(destination)) => self.invite(now.instant, leg, *destination),
+            Happening::Routed(leg, Err(failure)) => {
+                if self.legs.remove(leg).is_some() {
+                    self.tell(now, leg, LegEvent::Failed { sip_status: failure.sip_status, code: failure.code });
+                }
+            }
+            Happening::Sound(leg, playback, loops, sound) => self.handle_sound(now, leg, playback, loops, sound),
+            Happening::Committed(number) => self.release(number),
+            Happening::Fetched(call, jar, input) => {
+                self.jars.insert(call, jar);
+                self.switch.handle_input(now, *input);
+                if !self.switch.is_live(call) {
+                    self.jars.remove(&call);
+                }
+            }
+            Happening::Figures(answer) => {
+                let _ = answer.send(Figures {
+                    calls: self.switch.live_calls(),
+                    legs: self.legs.len(),
+                    uncommitted: self.waiting.len(),
+                    registrations: self.sip.tables().registrations,
+                });
+            }
+            Happening::Stop(_) => unreachable!("taken by the loop"),
+        }
+    }
+
+    fn handle_arrival(&mut self, now: Instant, arrival: Arrival) {
+        match arrival {
+            Arrival::Datagram(flow, bytes) => self.sip.handle_datagram(now, flow, &bytes),
+            Arrival::Opened(flow, writer) => {
+                self.wires.opened(flow, writer);
+                self.sip.handle_stream_opened(now, flow);
+            }
+            Arrival::Bytes(connection, bytes) => {
+                if !self.sip.handle_stream_bytes(now, connection, &bytes) {
+                    self.wires.closed(connection);
+                }
+            }
+            Arrival::Closed(connection) => {
+                self.wires.closed(connection);
+                self.sip.handle_stream_closed(now, connection);
+            }
+            Arrival::Unreachable(remote) => {
+                self.wires.unreachable(remote);
+                self.sip.handle_unreachable(now, remote);
+            }
+        }
+    }
+
+    fn handle_sip(&mut self, event: sip::Event) {
+        use sip::Event as E;
+        let now = clock::now();
+        match event {
+            E::AuthenticationNeeded { challenge, username, facts } => {
+                let rim = self.rim.clone();
+                tokio::spawn(async move {
+                    let admission = inbound::admit(&rim, username.as_deref(), &facts).await;
+                    rim.tell(Happening::Admitted(challenge, admission)).await;
+                });
+            }
+            E::Invited { key, facts, offer, user } => {
+                let rim = self.rim.clone();
+                tokio::spawn(async move {
+                    let verdict = inbound::resolve(&rim, *facts, offer, user).await;
+                    rim.tell(Happening::Resolved(key, Box::new(verdict))).await;
+                });
+            }
+            E::Progressed { key, status, sdp, .. } => {
+                let Some(id) = self.legs.of_dialog(key) else { return };
+                let early_media = sdp.is_some_and(|sdp| self.accept(id, &sdp));
+                if status == 180 || status == 183 {
+                    self.tell(now, id, LegEvent::Ringing { early_media });
+                }
+            }
+            E::Answered { key, sdp, .. } => {
+                let Some(id) = self.legs.of_dialog(key) else { return };
+                let agreed = sdp.is_none_or(|sdp| self.accept(id, &sdp));
+                if let Some(leg) = self.legs.leg_mut(id) {
+                    leg.answered = true;
+                }
+                if agreed {
+                    self.tell(now, id, LegEvent::Answered);
+                } else {
+                    self.sip.hang_up(now.instant, key);
+                    self.legs.remove(id);
+                    self.tell(now, id, LegEvent::Failed { sip_status: 488, code: None });
+                }
+            }
+            E::Acknowledged { key, sdp } => {
+                // The caller made no offer: ours was in the 200, and here is their answer.
+                if let (Some(id), Some(sdp)) = (self.legs.of_dialog(key), sdp) {
+                    self.accept(id, &sdp);
+                }
+            }
+            E::Rejected { key, status, .. } => {
+                if let Some(id) = self.legs.of_dialog(key) {
+                    self.legs.remove(id);
+                    self.tell(now, id, LegEvent::Failed { sip_status: status, code: None });
+                }
+            }
+            E::Canceled { key, .. } => self.gone(now, key, LegEvent::HungUp),
+            E::Ended { key, reason } => {
+                let event = match reason {
+                    EndReason::HungUpThere => LegEvent::HungUp,
+                    EndReason::HungUpHere => LegEvent::HungUp,
+                    EndReason::NoAck => LegEvent::Lost { reason: "the answer was never acknowledged" },
+                    EndReason::SessionExpired => LegEvent::Lost { reason: "the session timer ran out" },
+                    EndReason::Lost => LegEvent::Lost { reason: "the far end knows the call no more" },
+                    EndReason::NoPrack => LegEvent::Lost { reason: "a reliable response was never acknowledged" },
+                    EndReason::Protocol(_) => LegEvent::Lost { reason: "the far end broke the protocol" },
+                };
+                self.gone(now, key, event);
+            }
+            E::Reoffered { key, offer } => self.reoffered(now.instant, key, offer),
+            E::Info { key, digit: Some(digit), .. } => {
+                if let Some(id) = self.legs.of_dialog(key) {
+                    self.tell(now, id, LegEvent::Digit(digit));
+                }
+            }
+            E::Registered { aor, new: true, .. } => tracing::info!(%aor, "phone registered"),
+            E::Unregistered { aor, expired, .. } => tracing::info!(%aor, expired, "phone gone"),
+            // Nothing of ours asks for these, or their effect was told by the calls themselves.
+            E::Registered { .. } | E::Info { .. } | E::ReofferAnswered { .. } | E::ReofferRejected { .. } => {}
+            E::ReferProgressed { .. } | E::Unreachable { .. } => {}
+        }
+    }
+
+    /// Takes the far end's answer to our offer; false when it cannot be used.
+    fn accept(&mut self, id: LegId, sdp: &str) -> bool {
+        let Some(leg) = self.legs.leg_mut(id) else { return false };
+        match leg.media.accept(sdp, leg.signalling) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(leg = id.0, %error, "the far end's answer cannot be used");
+                false
+            }
+        }
+    }
+
+    /// A changed session: hold, resume, a moved address, another codec.
+    fn reoffered(&mut self, now: Instant, key: DialogKey, offer: Option<String>) {
+        let Some(leg) = self.legs.of_dialog(key).and_then(|id| self.legs.leg_mut(id)) else {
+            return self.sip.reject_reoffer(now, key, 481);
+        };
+        let answer = match offer {
+            Some(offer) => leg.media.answer(&offer, leg.signalling),
+            None => Ok(leg.media.offer(false)),
+        };
+        match answer {
+            Ok(description) => self.sip.answer_reoffer(now, key, description),
+            Err(error) => {
+                tracing::warn!(%error, "a changed offer was refused");
+                self.sip.reject_reoffer(now, key, 488);
+            }
+        }
+    }
+
+    fn gone(&mut self, now: Now, key: DialogKey, event: LegEvent) {
+        if let Some(id) = self.legs.of_dialog(key) {
+            self.legs.remove(id);
+            self.tell(now, id, event);
+        }
+    }
+
+    fn handle_verdict(&mut self, now: Now, dialog: DialogKey, verdict: Verdict) {
+        let (mut incoming, offer, signalling) = match verdict {
+            Verdict::Refuse { status, reason } => return self.sip.reject(now.instant, dialog, status, reason),
+            Verdict::Take { incoming, offer, signalling } => (incoming, offer, signalling),
+        };
+        let mut media = match self.media.open() {
+            Ok(media) => media,
+            Err(error) => {
+                tracing::error!(%error, "no media port for a call; widen media.ports");
+                return self.sip.reject(now.instant, dialog, 503, "");
+            }
+        };
+        let description = match offer {
+            Some(offer) => match media.answer(&offer, signalling) {
+                Ok(description) => description,
+                Err(error) => {
+                    tracing::warn!(%error, "an offer was refused");
+                    return self.sip.reject(now.instant, dialog, 488, "");
+                }
+            },
+            None => media.offer(false),
+        };
+        let id = self.legs.incoming_id();
+        incoming.leg = id;
+        self.legs.insert(id, Leg { dialog: Some(dialog), media, signalling, description, answered: false });
+        self.switch.handle_input(now, Input::Incoming(incoming));
+    }
+
+    /// Places the call of a leg whose route was found.
+    fn invite(&mut self, now: Instant, id: LegId, destination: Destination) {
+        // The leg may have been hung up while its route was looked for.
+        let Some(leg) = self.legs.leg_mut(id) else { return };
+        leg.signalling = destination.signalling();
+        let offer = leg.media.offer(destination.secure);
+        let invitation = destination.invitation(offer, self.wires.local, &self.sip);
+        match invitation {
+            Ok(invitation) => {
+                let dialog = self.sip.invite(now, invitation);
+                self.legs.bind(id, dialog);
+            }
+            Err(failure) => {
+                self.legs.remove(id);
+                self.tell(clock::now(), id, LegEvent::Failed { sip_status: failure.sip_status, code: failure.code });
+            }
+        }
+    }
+
+    fn handle_media(&mut self, now: Now, event: media::Event) {
+        let leg = |legs: &Legs, port: PortId| legs.of_port(port);
+        match event {
+            media::Event::PlaybackEnded { port, playback, reason: media::PlaybackEnd::Finished } => {
+                if let Some(id) = leg(&self.legs, port) {
+                    self.tell(now, id, LegEvent::PlaybackEnded(PlaybackId(playback.0)));
+                }
+            }
+            media::Event::Digit { port, digit, .. } => {
+                if let Some(id) = leg(&self.legs, port) {
+                    self.tell(now, id, LegEvent::Digit(digit));
+                }
+            }
+            media::Event::Latched { port, address } => tracing::debug!(port = port.0, %address, "media follows its source"),
+            // Stopped playbacks were stopped by the engine, which has forgotten them.
+            media::Event::PlaybackEnded { .. } | media::Event::RecordingEnded { .. } => {}
+            media::Event::FirstPacket { .. } | media::Event::MediaTimeout { .. } | media::Event::Bye { .. } => {}
+            media::Event::Statistics { .. } => {}
+        }
+    }
+
+    fn handle_sound(&mut self, now: Now, id: LegId, playback: PlaybackId, loops: u32, sound: Result<media::Source, (u32, String)>) {
+        // Stopped in the meantime, or its leg is gone.
+        if !self.preparing.remove(&(id, playback)) {
+            return;
+        }
+        match sound {
+            Ok(source) => self.play(id, playback, loops, source),
+            Err((code, message)) => self.tell(now, id, LegEvent::PlaybackFailed { playback, code, message }),
+        }
+    }
+
+    /// Plays what is ready.
+    pub fn play(&mut self, id: LegId, playback: PlaybackId, loops: u32, source: media::Source) {
+        let Some(leg) = self.legs.leg(id) else { return };
+        let playback = media::PlaybackId(playback.0);
+        leg.media.apply(media::Command::Play { port: leg.media.port, playback, source, loops });
+    }
+
+    /// Tells the engine what happened on a leg.
+    pub fn tell(&mut self, now: Now, leg: LegId, event: LegEvent) {
+        self.switch.handle_input(now, Input::Leg(leg, event));
+    }
+
+    fn stop(&mut self) {
+        let now = clock::now();
+        for dialog in self.legs.dialogs() {
+            self.sip.hang_up(now.instant, dialog);
+        }
+        while let Some(transmit) = self.sip.poll_transmit() {
+            self.wires.send(transmit);
+        }
+        self.media.thread.stop();
+    }
+}

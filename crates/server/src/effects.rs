@@ -1,0 +1,186 @@
+//! Acts: one arm for each [`Effect`], and nothing decided.
+
+use std::collections::VecDeque;
+
+use model::alert::{Alert, Level};
+use model::call::{CallStatus, Direction};
+use model::error_code::ErrorCode;
+use store::IdempotencyToken;
+use voice::Effect;
+use voice::effect::{LegCommand, MediaCommand, Sound};
+use voice::input::{LegEvent, LegId};
+
+use crate::clock;
+use crate::drivers::switch::Node;
+use crate::legs::Leg;
+
+/// Effects in the order in which the engine asked for them, held back until what justifies them is
+/// on disk (rule 4 of the design).
+#[derive(Debug, Default)]
+pub struct Waiting {
+    batches: VecDeque<(u64, Vec<Effect>)>,
+    /// Number of the newest batch handed to the store.
+    last: u64,
+}
+
+impl Waiting {
+    /// Batches that wait.
+    pub fn len(&self) -> usize {
+        self.batches.len()
+    }
+}
+
+impl Node {
+    /// Acts on `effects`, or holds them back behind a commit.
+    pub fn carry_out(&mut self, effects: Vec<Effect>) {
+        if effects.is_empty() {
+            return;
+        }
+        let mut change = store::Change::default();
+        for effect in &effects {
+            match effect {
+                Effect::Save(save) => {
+                    change.calls.push(save.record.clone());
+                    // Each callback keeps one token for all its attempts.
+                    change.owed.extend(save.owed.iter().map(|owed| (owed.clone(), IdempotencyToken::from_bytes(rand::random()))));
+                    // A call that has begun, or was given up, waits for its turn no longer.
+                    if save.record.direction == Direction::OutboundApi && save.record.status != CallStatus::Queued {
+                        change.dequeued.push(save.record.sid);
+                    }
+                }
+                Effect::Alert(alert) => {
+                    if let Some(alert) = alert_record(alert) {
+                        change.alerts.push(alert);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let writes = !change.calls.is_empty() || !change.alerts.is_empty();
+        if writes {
+            self.waiting.last += 1;
+            self.rim.commit(self.waiting.last, change);
+            self.waiting.batches.push_back((self.waiting.last, effects));
+        } else if self.waiting.batches.is_empty() {
+            effects.into_iter().for_each(|effect| self.act(effect));
+        } else {
+            self.waiting.batches.push_back((self.waiting.last, effects));
+        }
+    }
+
+    /// Acts on everything that waited for commit `number` or an older one.
+    pub fn release(&mut self, number: u64) {
+        while self.waiting.batches.front().is_some_and(|(waits_for, _)| *waits_for <= number) {
+            let Some((_, effects)) = self.waiting.batches.pop_front() else { return };
+            effects.into_iter().for_each(|effect| self.act(effect));
+        }
+    }
+
+    fn act(&mut self, effect: Effect) {
+        match effect {
+            // Both are on disk by now; see `carry_out`.
+            Effect::Save(_) => {}
+            Effect::Alert(alert) => {
+                tracing::info!(call = %alert.call, code = alert.code, message = alert.message, "alert");
+            }
+            Effect::Fetch(fetch) => {
+                let jar = self.jars.remove(&fetch.call).unwrap_or_default();
+                self.rim.fetch(*fetch, jar);
+            }
+            Effect::Leg(leg, command) => self.act_on_leg(leg, command),
+            Effect::Media(leg, command) => self.act_on_media(leg, command),
+            Effect::Reply(request, reply) => self.rim.answer(request, reply),
+            Effect::Forget(call) => {
+                self.jars.remove(&call);
+            }
+        }
+    }
+
+    fn act_on_leg(&mut self, id: LegId, command: LegCommand) {
+        let now = clock::now();
+        match command {
+            LegCommand::Invite(invite) => match self.media.open() {
+                Ok(media) => {
+                    let signalling = self.wires.local;
+                    self.legs.insert(id, Leg { dialog: None, media, signalling, description: String::new(), answered: false });
+                    self.rim.route(id, *invite);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "no media port for a call; widen media.ports");
+                    self.tell(now, id, LegEvent::Failed { sip_status: 503, code: Some(10004) });
+                }
+            },
+            LegCommand::Ring => {
+                if let Some(dialog) = self.legs.leg(id).and_then(|leg| leg.dialog) {
+                    self.sip.ring(now.instant, dialog, None);
+                }
+            }
+            LegCommand::Answer => {
+                let Some(leg) = self.legs.leg_mut(id) else { return };
+                let (Some(dialog), false) = (leg.dialog, leg.answered) else { return };
+                leg.answered = true;
+                let description = std::mem::take(&mut leg.description);
+                self.sip.answer(now.instant, dialog, description);
+                self.tell(now, id, LegEvent::Answered);
+            }
+            LegCommand::Reject(status) => {
+                if let Some(dialog) = self.legs.remove(id).and_then(|leg| leg.dialog) {
+                    self.sip.reject(now.instant, dialog, status, "");
+                }
+            }
+            LegCommand::HangUp => {
+                if let Some(dialog) = self.legs.remove(id).and_then(|leg| leg.dialog) {
+                    self.sip.hang_up(now.instant, dialog);
+                }
+            }
+        }
+    }
+
+    fn act_on_media(&mut self, id: LegId, command: MediaCommand) {
+        let Some(leg) = self.legs.leg(id) else { return };
+        let port = leg.media.port;
+        match command {
+            MediaCommand::Play { playback, sound, loops } => {
+                let ready = match sound {
+                    Sound::Digits(digits) => media::Source::Digits(digits),
+                    Sound::Ringback(country) => {
+                        media::Source::Tone(media::Tone::ringback(&country))
+                    }
+                    sound @ (Sound::Say { .. } | Sound::Url { .. }) => {
+                        self.preparing.insert((id, playback));
+                        return self.rim.prepare(id, playback, loops, sound);
+                    }
+                };
+                self.play(id, playback, loops, ready);
+            }
+            MediaCommand::Stop(playback) => {
+                // Speech that is still being made for it is dropped when it arrives.
+                self.preparing.remove(&(id, playback));
+                leg.media.apply(media::Command::StopPlayback { port, playback: media::PlaybackId(playback.0) });
+            }
+            MediaCommand::Bridge(other) => {
+                if let Some(other) = self.legs.leg(other) {
+                    leg.media.apply(media::Command::Bridge { a: port, b: other.media.port });
+                }
+            }
+            MediaCommand::Unbridge(_) => leg.media.apply(media::Command::Unbridge { port }),
+        }
+    }
+}
+
+fn alert_record(alert: &voice::effect::Alert) -> Option<Alert> {
+    Some(Alert {
+        sid: model::sid::NotificationSid::from_bytes(rand::random()),
+        account: alert.account,
+        call: Some(alert.call),
+        code: ErrorCode::find(alert.code)?,
+        level: if alert.error { Level::Error } else { Level::Warning },
+        text: alert.message.clone(),
+        request_url: alert.url.clone(),
+        request_method: alert.method,
+        request_variables: None,
+        response_headers: None,
+        response_body: None,
+        created: clock::now().wall,
+    })
+}

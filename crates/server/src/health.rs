@@ -1,0 +1,73 @@
+//! Whether the node is well, and its figures for Prometheus.
+
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use api::control::health::Health;
+use api::live::Answering;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::drivers::switch::{Figures, Happening};
+use crate::rim::Rim;
+
+/// How long the owner may take to answer before the node counts as stuck.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Asks the owner, and remembers what it said last.
+#[derive(Clone)]
+pub struct Pulse {
+    owner: mpsc::Sender<Happening>,
+    last: Arc<Mutex<(Figures, u64)>>,
+    rim: Rim,
+}
+
+impl Pulse {
+    /// Figures of this owner.
+    pub fn new(owner: mpsc::Sender<Happening>, rim: Rim) -> Self {
+        Self { owner, last: Arc::default(), rim }
+    }
+
+    /// Takes the pulse every second, so that `/metrics` never waits.
+    pub async fn run(self) {
+        loop {
+            let _ = self.take().await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    async fn take(&self) -> Result<Figures, String> {
+        let (answer, reply) = oneshot::channel();
+        let asked = async {
+            self.owner.send(Happening::Figures(answer)).await.ok()?;
+            reply.await.ok()
+        };
+        let figures = tokio::time::timeout(PATIENCE, asked).await.ok().flatten();
+        let figures = figures.ok_or("the call engine does not answer")?;
+        let owed = self.rim.store.outbox().count().await.map_err(|error| error.to_string())?;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = (figures, owed);
+        Ok(figures)
+    }
+}
+
+impl Health for Pulse {
+    fn ready(&self) -> Answering<'_, Result<(), String>> {
+        Box::pin(async { self.take().await.map(|_| ()) })
+    }
+
+    fn metrics(&self) -> String {
+        let (figures, owed) = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = String::new();
+        let rows: [(&str, &str, u64); 5] = [
+            ("switchboard_calls", "Calls that live now.", figures.calls as u64),
+            ("switchboard_legs", "Legs that exist now.", figures.legs as u64),
+            ("switchboard_registrations", "Addresses of record with a phone.", figures.registrations as u64),
+            ("switchboard_uncommitted_batches", "Batches of effects that wait for the disk.", figures.uncommitted as u64),
+            ("switchboard_owed_callbacks", "Status callbacks not delivered yet.", owed),
+        ];
+        for (name, help, value) in rows {
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+        }
+        text
+    }
+}

@@ -1,0 +1,175 @@
+//! Whose call is this? Who may register, who may call, and which program answers.
+
+use std::net::SocketAddr;
+
+use model::sid::CallSid;
+use model::sip_domain::{MappingUse, SipDomain};
+use sip::{Admission, Method, RequestFacts, Secret, Uri};
+use voice::input::{CallEvents, Incoming, Instructions, LegId};
+
+use crate::rim::Rim;
+
+/// What becomes of a call that comes in.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Refused with this status.
+    Refuse {
+        /// SIP status.
+        status: u16,
+        /// Phrase; empty is the usual one.
+        reason: &'static str,
+    },
+    /// Taken.
+    Take {
+        /// For the engine; its leg is not bound yet.
+        incoming: Box<Incoming>,
+        /// The caller's offer.
+        offer: Option<String>,
+        /// Where the caller's signalling comes from.
+        signalling: SocketAddr,
+    },
+}
+
+const NOT_FOUND: Verdict = Verdict::Refuse { status: 404, reason: "" };
+
+/// Whether a request may come in, and against which password it is checked. Deny by default: an
+/// address we do not know and a domain we do not have are refused.
+pub async fn admit(rim: &Rim, username: Option<&str>, facts: &RequestFacts) -> Admission {
+    match decide(rim, username, facts).await {
+        Ok(admission) => admission,
+        Err(error) => {
+            tracing::error!(%error, "nobody can be let in while the database cannot be read");
+            Admission::Refuse { status: 503, reason: String::new() }
+        }
+    }
+}
+
+async fn decide(rim: &Rim, username: Option<&str>, facts: &RequestFacts) -> Result<Admission, store::Error> {
+    let source = facts.flow.remote.ip();
+    let registering = facts.method == Method::Register;
+    if !registering && !rim.trunks_from(facts.flow.remote).await?.is_empty() {
+        return Ok(Admission::Allow);
+    }
+    let host = if registering { &facts.to.uri.host } else { &facts.request_uri.host };
+    let Some(domain) = rim.domain(host).await? else {
+        return Ok(Admission::Refuse { status: if registering { 403 } else { 404 }, reason: String::new() });
+    };
+    if registering && !domain.sip_registration {
+        return Ok(Admission::Refuse { status: 403, reason: "registration is switched off for this domain".to_owned() });
+    }
+    let purpose = if registering { MappingUse::Registrations } else { MappingUse::Calls };
+    let lists = rim.lists(&domain, purpose).await?;
+    if !lists.addresses.is_empty() && !lists.addresses.iter().any(|network| network.contains(source)) {
+        // 32201: the source address is in none of the domain's lists.
+        return Ok(Admission::Refuse { status: 403, reason: String::new() });
+    }
+    if lists.credential_lists.is_empty() {
+        // Address lists alone let calls in; a domain without any list lets nobody in.
+        return Ok(if lists.addresses.is_empty() || registering {
+            Admission::Refuse { status: 403, reason: String::new() }
+        } else {
+            Admission::Allow
+        });
+    }
+    let Some(username) = username else { return Ok(Admission::Challenge) };
+    let password = rim.password(&lists.credential_lists, username).await?;
+    // An unknown user looks like a wrong password: checked against a secret nobody has.
+    Ok(Admission::Verify(Secret::Password(password.unwrap_or_else(crate::rim::token))))
+}
+
+/// Which program answers a call that was let in.
+pub async fn resolve(rim: &Rim, facts: RequestFacts, offer: Option<String>, user: Option<String>) -> Verdict {
+    match find(rim, &facts, user).await {
+        Ok(Some(incoming)) => Verdict::Take { incoming: Box::new(incoming), offer, signalling: facts.flow.remote },
+        Ok(None) => NOT_FOUND,
+        Err(error) => {
+            tracing::error!(%error, "a call was refused because the database cannot be read");
+            Verdict::Refuse { status: 503, reason: "" }
+        }
+    }
+}
+
+async fn find(rim: &Rim, facts: &RequestFacts, user: Option<String>) -> Result<Option<Incoming>, store::Error> {
+    let called = facts.request_uri.user_name().unwrap_or_default();
+    let trunks = rim.trunks_from(facts.flow.remote).await?;
+    let over_trunk = user.is_none() && !trunks.is_empty();
+    let domain = if over_trunk { None } else { rim.domain(&facts.request_uri.host).await? };
+    let number = rim.number(&called).await?;
+    let mut incoming = Incoming {
+        call: CallSid::from_bytes(rand::random()),
+        leg: LegId(0),
+        account: match (&number, &domain) {
+            (Some(number), _) => number.account,
+            (None, Some(domain)) => domain.account,
+            (None, None) => return Ok(None),
+        },
+        from: party(&facts.from.uri, over_trunk),
+        to: party(&facts.to.uri, over_trunk),
+        caller_name: facts.from.display.clone(),
+        forwarded_from: facts.headers.named("Diversion").and_then(|text| sip::NameAddr::parse(text).ok()?.uri.user_name()),
+        phone_number: None,
+        application: None,
+        trunk: trunks.first().filter(|_| over_trunk).map(|trunk| trunk.sid),
+        instructions: Instructions::default(),
+        parameters: Vec::new(),
+    };
+    if let Some(domain) = &domain {
+        incoming.parameters = sip_parameters(facts, domain, user.as_deref());
+    }
+    match (number, domain) {
+        (Some(number), _) => {
+            incoming.to = number.phone_number.to_string();
+            incoming.phone_number = Some(number.sid);
+            incoming.instructions = rim.instructions(&number).await?;
+            incoming.application = number.voice_application;
+        }
+        (None, Some(domain)) => incoming.instructions = of_domain(domain),
+        (None, None) => return Ok(None),
+    }
+    let has_program = incoming.instructions.url.is_some() || incoming.instructions.twiml.is_some();
+    Ok(has_program.then_some(incoming))
+}
+
+/// Number-, domain- and application-level callbacks are on `completed` only (contract 5.5).
+pub const ON_COMPLETED: CallEvents = CallEvents { initiated: false, ringing: false, answered: false, completed: true };
+
+fn of_domain(domain: SipDomain) -> Instructions {
+    Instructions {
+        twiml: None,
+        url: domain.voice_url,
+        method: domain.voice_method,
+        fallback_url: domain.voice_fallback_url,
+        fallback_method: domain.voice_fallback_method,
+        status_callback: domain.voice_status_callback_url,
+        status_callback_method: domain.voice_status_callback_method,
+        status_callback_events: ON_COMPLETED,
+    }
+}
+
+/// A party as it is shown: a bare number when it came over a trunk, the SIP address otherwise.
+fn party(uri: &Uri, over_trunk: bool) -> String {
+    match uri.user_name() {
+        Some(user) if over_trunk => user,
+        _ => format!("sip:{}", uri.aor()),
+    }
+}
+
+/// The parameters that only SIP calls have (contract 5.3); custom headers keep their names.
+fn sip_parameters(facts: &RequestFacts, domain: &SipDomain, user: Option<&str>) -> Vec<(String, String)> {
+    let mut parameters = vec![
+        ("SipDomain".to_owned(), domain.domain_name.clone()),
+        ("SipDomainSid".to_owned(), domain.sid.to_string()),
+        ("SipCallId".to_owned(), facts.call_id.clone()),
+        ("SipSourceIp".to_owned(), facts.flow.remote.ip().to_string()),
+    ];
+    if let Some(user) = user {
+        parameters.push(("SipUsername".to_owned(), user.to_owned()));
+    }
+    for (name, value) in facts.headers.iter() {
+        let name = name.word();
+        if name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-")) && parameters.len() < 64 {
+            parameters.push((format!("SipHeader_{name}"), value.to_owned()));
+        }
+    }
+    parameters
+}

@@ -1,0 +1,99 @@
+//! Leg id to signalling and media: the one binding table.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use media::PortId;
+use sip::DialogKey;
+use voice::input::LegId;
+
+use crate::media_port::MediaPort;
+
+/// One leg as the shell knows it. Dropping it closes its media port.
+#[derive(Debug)]
+pub struct Leg {
+    /// Its SIP dialog; `None` while a route is being looked for.
+    pub dialog: Option<DialogKey>,
+    /// Its media.
+    pub media: MediaPort,
+    /// Where its signalling comes from.
+    pub signalling: SocketAddr,
+    /// The answer to the caller's offer, sent with 200; empty for legs that we dial.
+    pub description: String,
+    /// Whether 200 was sent or received.
+    pub answered: bool,
+}
+
+/// Every leg of this node.
+#[derive(Debug, Default)]
+pub struct Legs {
+    legs: HashMap<LegId, Leg>,
+    by_dialog: HashMap<DialogKey, LegId>,
+    by_port: HashMap<PortId, LegId>,
+    last: u64,
+}
+
+impl Legs {
+    /// A fresh id for a leg that comes in; the engine numbers those that it dials.
+    pub fn incoming_id(&mut self) -> LegId {
+        self.last += 1;
+        LegId(self.last)
+    }
+
+    /// Binds a leg.
+    pub fn insert(&mut self, id: LegId, leg: Leg) {
+        if let Some(dialog) = leg.dialog {
+            self.by_dialog.insert(dialog, id);
+        }
+        self.by_port.insert(leg.media.port, id);
+        self.legs.insert(id, leg);
+    }
+
+    /// Gives a leg the dialog that was begun for it.
+    pub fn bind(&mut self, id: LegId, dialog: DialogKey) {
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.dialog = Some(dialog);
+            self.by_dialog.insert(dialog, id);
+        }
+    }
+
+    /// Forgets a leg.
+    pub fn remove(&mut self, id: LegId) -> Option<Leg> {
+        let leg = self.legs.remove(&id)?;
+        if let Some(dialog) = leg.dialog {
+            self.by_dialog.remove(&dialog);
+        }
+        self.by_port.remove(&leg.media.port);
+        Some(leg)
+    }
+
+    /// A leg by its id.
+    pub fn leg(&self, id: LegId) -> Option<&Leg> {
+        self.legs.get(&id)
+    }
+
+    /// A leg to be changed.
+    pub fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.legs.get_mut(&id)
+    }
+
+    /// The leg of a dialog.
+    pub fn of_dialog(&self, dialog: DialogKey) -> Option<LegId> {
+        self.by_dialog.get(&dialog).copied()
+    }
+
+    /// The leg of a media port.
+    pub fn of_port(&self, port: PortId) -> Option<LegId> {
+        self.by_port.get(&port).copied()
+    }
+
+    /// Every dialog, to end them all.
+    pub fn dialogs(&self) -> Vec<DialogKey> {
+        self.by_dialog.keys().copied().collect()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.legs.len()
+    }
+}

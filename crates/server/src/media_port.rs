@@ -1,0 +1,189 @@
+//! One leg's media port, from its socket to what was negotiated: where the description's words
+//! (`sip::sdp`) are translated into the media's (`media`).
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use media::{Command, PayloadFormat, PortId, PortSettings, SrtpKeys, Suite};
+use sip::sdp::{Agreed, Description, Direction, Format, Local};
+
+use crate::drivers::rtp::{MediaThread, PortPool};
+
+/// Payload type that we announce for telephone-event; the number every phone knows it by.
+const TELEPHONE_EVENT: u8 = 101;
+
+/// Where ports are opened.
+#[derive(Clone)]
+pub struct MediaRoom {
+    /// The thread that carries the sound.
+    pub thread: MediaThread,
+    pool: Arc<PortPool>,
+    last: Arc<AtomicU64>,
+    /// Added to every port number: tells whose port it is.
+    family: u64,
+}
+
+impl MediaRoom {
+    /// Ports of `pool` on `thread`.
+    pub fn new(thread: MediaThread, pool: PortPool) -> Self {
+        Self { thread, pool: Arc::new(pool), last: Arc::new(AtomicU64::new(0)), family: 0 }
+    }
+
+    /// The same room, with port numbers of another family.
+    pub fn family(&self, family: u64) -> Self {
+        Self { family, ..self.clone() }
+    }
+
+    /// Opens a port. Fails when the range of port numbers is used up.
+    pub fn open(&self) -> io::Result<MediaPort> {
+        let sockets = self.pool.bind()?;
+        let port = PortId(self.family | (self.last.fetch_add(1, Ordering::Relaxed) + 1));
+        let address = sockets.address;
+        self.thread.open(port, sockets, rand::random(), format!("{:016x}@switchboard", rand::random::<u64>()));
+        Ok(MediaPort { port, address, thread: self.thread.clone(), local: None, session_id: rand::random::<u32>().into() })
+    }
+}
+
+/// Why an offer or an answer cannot be taken; 488 is the reply to each.
+#[derive(Debug, thiserror::Error)]
+pub enum Unacceptable {
+    /// Not a session description.
+    #[error("the description cannot be read: {0}")]
+    Unreadable(String),
+    /// Nothing in common.
+    #[error(transparent)]
+    Disagreement(#[from] sip::sdp::Disagreement),
+    /// Agreed on something that we cannot do.
+    #[error("the agreed format or key cannot be used")]
+    Unusable,
+}
+
+/// An open port and its side of the negotiation. Closes when dropped.
+pub struct MediaPort {
+    /// Its number.
+    pub port: PortId,
+    /// Where it receives RTP.
+    pub address: SocketAddr,
+    thread: MediaThread,
+    /// What we last described; its version grows.
+    local: Option<Local>,
+    session_id: u64,
+}
+
+impl std::fmt::Debug for MediaPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MediaPort({:?} at {})", self.port, self.address)
+    }
+}
+
+impl MediaPort {
+    /// A description of all that we can do; `secure` adds keys (SDES) for SRTP.
+    pub fn offer(&mut self, secure: bool) -> String {
+        let local = self.describe(secure);
+        sip::sdp::offer(&local).to_string()
+    }
+
+    /// Takes the answer to our offer and starts the sound.
+    pub fn accept(&mut self, answer: &str, signalling: SocketAddr) -> Result<(), Unacceptable> {
+        let answer = read(answer)?;
+        let local = match &self.local {
+            Some(local) => local.clone(),
+            None => self.describe(false),
+        };
+        let agreed = sip::sdp::accept(&local, &answer)?;
+        self.configure(&agreed, signalling)
+    }
+
+    /// Answers an offer and starts the sound.
+    pub fn answer(&mut self, offer: &str, signalling: SocketAddr) -> Result<String, Unacceptable> {
+        let offer = read(offer)?;
+        let secure = offer.audio().is_some_and(|audio| audio.protocol.to_ascii_uppercase().starts_with("RTP/SAVP"));
+        let local = self.describe(secure);
+        let answer = sip::sdp::answer(&local, &offer)?;
+        self.configure(&answer.agreed, signalling)?;
+        Ok(answer.description.to_string())
+    }
+
+    /// Passes an order about this port to its thread.
+    pub fn apply(&self, command: Command) {
+        self.thread.apply(command);
+    }
+
+    fn describe(&mut self, secure: bool) -> Local {
+        let previous = self.local.take();
+        let srtp_key = secure.then(|| {
+            previous.as_ref().and_then(|local| local.srtp_key.clone()).unwrap_or_else(|| BASE64.encode(rand::random::<[u8; 30]>()))
+        });
+        // PCMU first: it is what carriers and browsers choose, so that two legs share a codec and
+        // their packets pass through undecoded (performance study).
+        let formats = [media::codec::PCMU, media::codec::PCMA, media::codec::G722]
+            .iter()
+            .map(|format| Format::new(format.payload_type.unwrap_or(0), format.name, format.clock_rate))
+            .chain([Format::new(TELEPHONE_EVENT, "telephone-event", 8000).with_fmtp("0-16")])
+            .collect();
+        let local = Local {
+            address: self.address.ip(),
+            port: self.address.port(),
+            formats,
+            ptime: 20,
+            direction: Direction::SendRecv,
+            srtp_key,
+            session_id: self.session_id,
+            version: previous.map_or(1, |local| local.version + 1),
+        };
+        self.local = Some(local.clone());
+        local
+    }
+
+    fn configure(&self, agreed: &Agreed, signalling: SocketAddr) -> Result<(), Unacceptable> {
+        let codec = |format: &Format| media::Format::from_rtpmap(&format.name, format.clock_rate);
+        let receive = agreed
+            .formats
+            .iter()
+            .zip(&agreed.receive_payload_types)
+            .filter_map(|(format, payload_type)| Some(PayloadFormat { payload_type: *payload_type, format: codec(format)? }))
+            .collect();
+        let first = agreed.formats.first().ok_or(Unacceptable::Unusable)?;
+        let send = PayloadFormat { payload_type: first.payload_type, format: codec(first).ok_or(Unacceptable::Unusable)? };
+        let srtp = agreed.srtp.as_ref().map(|keys| srtp_keys(&keys.local, &keys.remote).ok_or(Unacceptable::Unusable)).transpose()?;
+        let mut settings = PortSettings::new(agreed.remote, send);
+        settings.receive = receive;
+        settings.remote_rtcp = Some(agreed.remote_rtcp);
+        settings.rtcp_mux = agreed.rtcp_mux;
+        settings.telephone_event_send = agreed.telephone_event.map(|(send, _)| send);
+        settings.telephone_event_receive = agreed.telephone_event.map(|(_, receive)| receive);
+        settings.ptime = Duration::from_millis(agreed.ptime.into());
+        settings.direction = match agreed.direction {
+            Direction::SendRecv => media::Direction::SendReceive,
+            Direction::SendOnly => media::Direction::SendOnly,
+            Direction::RecvOnly => media::Direction::ReceiveOnly,
+            Direction::Inactive => media::Direction::Inactive,
+        };
+        settings.srtp = srtp;
+        settings.latching = media::Latching::Learn { window: Duration::from_secs(3), expected: Some(signalling.ip()) };
+        self.apply(Command::Configure { port: self.port, settings: Box::new(settings) });
+        // Phones without telephone-event send their keys as tones.
+        self.apply(Command::DetectDtmf { port: self.port, on: agreed.telephone_event.is_none() });
+        Ok(())
+    }
+}
+
+impl Drop for MediaPort {
+    fn drop(&mut self) {
+        self.thread.apply(Command::ClosePort { port: self.port });
+    }
+}
+
+fn read(text: &str) -> Result<Description, Unacceptable> {
+    Description::parse(text).map_err(|fault| Unacceptable::Unreadable(fault.to_string()))
+}
+
+fn srtp_keys(local: &str, remote: &str) -> Option<SrtpKeys> {
+    let key = |text: &str| BASE64.decode(text).ok()?.try_into().ok();
+    Some(SrtpKeys { suite: Suite::AesCm128HmacSha1_80, send: key(local)?, receive: key(remote)? })
+}

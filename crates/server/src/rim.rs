@@ -1,0 +1,229 @@
+//! Everything that takes time, spawned so that the owner never waits: commits, fetches, speech,
+//! routes. Each comes back to the owner as a [`Happening`].
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use model::event::Event;
+use model::now::Wall;
+use model::sid::{AccountSid, CallSid};
+use store::{Change, Store};
+use tokio::sync::{mpsc, oneshot};
+use voice::Input;
+use voice::effect::{Fetch, Invite, Reply, Sound};
+use voice::input::{DocumentKind, FetchFailure, Fetched, LegId, PlaybackId, RequestId};
+use webhook::client::{Client, Request};
+use webhook::cookie::Jar;
+use webhook::egress::EgressPolicy;
+use webhook::exchange::Exchange;
+use webhook::form::Parameters;
+
+use crate::clock;
+use crate::config::Config;
+use crate::drivers::switch::Happening;
+use crate::outbound;
+use crate::sounds::Sounds;
+
+/// What the slow work needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Rim {
+    /// The database.
+    pub store: Store,
+    /// The way to customers' servers.
+    pub client: Arc<Client>,
+    /// Speech and audio files.
+    pub sounds: Sounds,
+    /// Settings.
+    pub config: Arc<Config>,
+    /// Which addresses customers may make us call.
+    pub egress: EgressPolicy,
+    /// Where SIP is bound.
+    pub local: SocketAddr,
+    owner: mpsc::Sender<Happening>,
+    commits: mpsc::UnboundedSender<(u64, Change)>,
+    /// Questions of the API that wait for the engine's reply.
+    questions: Arc<Mutex<HashMap<RequestId, oneshot::Sender<Reply>>>>,
+}
+
+impl Rim {
+    /// Starts the committer; `owner` gets the results.
+    #[allow(clippy::too_many_arguments, reason = "the wiring hands over what it has built, once")]
+    pub fn start(
+        store: Store,
+        client: Arc<Client>,
+        egress: EgressPolicy,
+        sounds: Sounds,
+        config: Arc<Config>,
+        local: SocketAddr,
+        owner: mpsc::Sender<Happening>,
+        knock: mpsc::Sender<()>,
+    ) -> Self {
+        // Bounded by the engine's bound on live calls: each has a handful of changes under way.
+        let (commits, inbox) = mpsc::unbounded_channel();
+        tokio::spawn(commit_changes(store.clone(), inbox, owner.clone(), knock));
+        Self { store, client, egress, sounds, config, local, owner, commits, questions: Arc::default() }
+    }
+
+    /// Tells the owner.
+    pub async fn tell(&self, happening: Happening) {
+        // Closed only when the process ends.
+        let _ = self.owner.send(happening).await;
+    }
+
+    /// Writes a change down; reported by its number.
+    pub fn commit(&self, number: u64, change: Change) {
+        let _ = self.commits.send((number, change));
+    }
+
+    /// Asks a customer's server for a document.
+    pub fn fetch(&self, fetch: Fetch, mut jar: Jar) {
+        let rim = self.clone();
+        tokio::spawn(async move {
+            let began = clock::now().wall;
+            let parameters = Parameters(fetch.parameters.clone());
+            let request = Request::document(fetch.method, &fetch.url, parameters)
+                .signed(fetch.account.to_string(), rim.token(fetch.account).await)
+                .idempotent(token());
+            let result = match rim.client.fetch(&request, &mut jar).await {
+                Ok(response) => {
+                    rim.keep(fetch.account, fetch.call, &response.exchange, began).await;
+                    let kind = match response.kind() {
+                        webhook::document::DocumentKind::Twiml => DocumentKind::Twiml,
+                        webhook::document::DocumentKind::Audio => DocumentKind::Audio,
+                        webhook::document::DocumentKind::Text => DocumentKind::Text,
+                        webhook::document::DocumentKind::Unknown => DocumentKind::Unknown,
+                    };
+                    let body = if kind == DocumentKind::Audio { String::new() } else { response.text() };
+                    Ok(Fetched { url: response.url, kind, body })
+                }
+                Err(failure) => {
+                    rim.keep(fetch.account, fetch.call, &failure.exchange, began).await;
+                    Err(FetchFailure { code: failure.code, message: failure.message })
+                }
+            };
+            let input = Box::new(Input::Fetched { fetch: fetch.fetch, result });
+            rim.tell(Happening::Fetched(fetch.call, jar, input)).await;
+        });
+    }
+
+    /// Makes speech, or gets audio.
+    pub fn prepare(&self, leg: LegId, playback: PlaybackId, loops: u32, sound: Sound) {
+        let rim = self.clone();
+        tokio::spawn(async move {
+            let ready = match sound {
+                Sound::Say { text, voice, language } => rim.sounds.speech(&text, voice.as_deref(), language.as_deref()).await,
+                Sound::Url { account, call, url } => {
+                    let token = rim.token(account).await;
+                    let began = clock::now().wall;
+                    let (ready, exchange) = rim.sounds.audio(&rim.client, &url, &account.to_string(), &token).await;
+                    if let Some(exchange) = exchange {
+                        rim.keep(account, call, &exchange, began).await;
+                    }
+                    ready
+                }
+                // The owner plays these itself.
+                Sound::Digits(_) | Sound::Ringback(_) => return,
+            };
+            let ready = ready.map(media::Source::Pcm);
+            rim.tell(Happening::Sound(leg, playback, loops, ready)).await;
+        });
+    }
+
+    /// Looks for the way to a called party.
+    pub fn route(&self, leg: LegId, invite: Invite) {
+        let rim = self.clone();
+        tokio::spawn(async move {
+            let route = outbound::route(&rim, invite).await.map(Box::new);
+            rim.tell(Happening::Routed(leg, route)).await;
+        });
+    }
+
+    /// Asks the engine on behalf of the API.
+    pub async fn ask(&self, call: CallSid, change: voice::input::Modify) -> Option<Reply> {
+        let request = RequestId(rand::random());
+        let (answer, reply) = oneshot::channel();
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner).insert(request, answer);
+        self.tell(Happening::Engine(Box::new(Input::Modify { call, request, change }))).await;
+        reply.await.ok()
+    }
+
+    /// Hands the engine's reply to who asked.
+    pub fn answer(&self, request: RequestId, reply: Reply) {
+        let question = self.questions.lock().unwrap_or_else(PoisonError::into_inner).remove(&request);
+        if let Some(question) = question {
+            let _ = question.send(reply);
+        }
+    }
+
+    /// The token that signs an account's requests; empty for an account that is gone, whose
+    /// receivers then refuse what we send.
+    pub async fn token(&self, account: AccountSid) -> String {
+        match self.store.accounts().find(account).await {
+            Ok(Some(account)) => account.auth_token.into_inner(),
+            Ok(None) => String::new(),
+            Err(error) => {
+                tracing::error!(%error, "the account's token cannot be read");
+                String::new()
+            }
+        }
+    }
+
+    /// Keeps an exchange for `Calls/{sid}/Events`.
+    pub async fn keep(&self, account: AccountSid, call: CallSid, exchange: &Exchange, began: Wall) {
+        let event = Event {
+            account,
+            call,
+            url: exchange.url.clone(),
+            method: exchange.method,
+            parameters: exchange.parameters.clone(),
+            response_code: exchange.status,
+            duration_ms: exchange.duration_ms,
+            content_type: exchange.content_type.clone(),
+            response_body: Some(exchange.body.clone()),
+            created: began,
+        };
+        if let Err(error) = self.store.events().insert(event).await {
+            tracing::error!(%error, "an exchange was not kept");
+        }
+    }
+}
+
+/// A token for one request.
+pub fn token() -> String {
+    rand::random::<[u8; 16]>().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Commits changes in order; whatever waits goes into one transaction.
+async fn commit_changes(
+    store: Store,
+    mut inbox: mpsc::UnboundedReceiver<(u64, Change)>,
+    owner: mpsc::Sender<Happening>,
+    knock: mpsc::Sender<()>,
+) {
+    let mut waiting = Vec::new();
+    while inbox.recv_many(&mut waiting, 256).await > 0 {
+        let mut last = 0;
+        let mut all = Change::default();
+        for (number, change) in waiting.drain(..) {
+            last = number;
+            all.calls.extend(change.calls);
+            all.owed.extend(change.owed);
+            all.alerts.extend(change.alerts);
+            all.dequeued.extend(change.dequeued);
+        }
+        let owes = !all.owed.is_empty();
+        if let Err(error) = store.calls().save(all).await {
+            // The calls go on: a full disk must not cut people off in mid-sentence. What was owed
+            // is lost, and said so where the operator looks.
+            tracing::error!(%error, "a change was not written down; make room on the disk");
+        }
+        if owes {
+            // A knock that finds another waiting is not needed.
+            let _ = knock.try_send(());
+        }
+        if owner.send(Happening::Committed(last)).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Builds everything, top to bottom: the one place that knows all crates.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use api::App;
+use model::call::CallStatus;
+use model::now::Wall;
+use serde::Serialize;
+use store::{Change, Location, Store};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use voice::{Input, Policy, Switch};
+use webhook::client::Client;
+use webhook::egress::EgressPolicy;
+
+use crate::config::{Config, Mode};
+use crate::drivers::rtp::{MediaThread, PortPool};
+use crate::drivers::sip::Wires;
+use crate::drivers::switch::{Happening, Node, QUEUE};
+use crate::drivers::{callbacks, http};
+use crate::effects::Waiting;
+use crate::health::Pulse;
+use crate::legs::Legs;
+use crate::live::{self, Live};
+use crate::media_port::MediaRoom;
+use crate::phones::{self, Handle, Network, Word};
+use crate::rim::Rim;
+use crate::sounds::Sounds;
+use crate::speech::flite::Flite;
+use crate::{clock, demo, seed, tls};
+
+/// What a program or a person needs to know to use this system.
+#[derive(Debug, Clone, Serialize)]
+pub struct Facts {
+    /// `http://127.0.0.1:PORT`.
+    pub api: String,
+    /// `https://127.0.0.1:PORT`.
+    pub api_tls: Option<String>,
+    /// `127.0.0.1:PORT`, UDP and TCP.
+    pub sip: String,
+    /// The account; in production, empty: it is not ours to show.
+    pub account_sid: String,
+    /// Its token.
+    pub auth_token: String,
+    /// An API key.
+    pub api_key_sid: String,
+    /// Its secret.
+    pub api_key_secret: String,
+    /// The TwiML application of the number `yours`.
+    pub application_sid: String,
+    /// Purpose to number.
+    pub numbers: BTreeMap<String, String>,
+    /// The virtual telephones.
+    pub phones: Vec<String>,
+    /// The SIP domain to register with; `localhost` stands for it.
+    pub sip_domain: String,
+    /// A user who may register.
+    pub sip_user: String,
+    /// That user's password.
+    pub sip_password: String,
+}
+
+/// A running system.
+pub struct Running {
+    /// How to reach it.
+    pub facts: Facts,
+    owner: mpsc::Sender<Happening>,
+    network: mpsc::Sender<Word>,
+    writer: JoinHandle<()>,
+    serving: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Hangs up, writes down what is left, and ends.
+    pub async fn stop(self) {
+        self.serving.iter().for_each(JoinHandle::abort);
+        let (done, stopped) = oneshot::channel();
+        if self.owner.send(Happening::Stop(done)).await.is_ok() {
+            let _ = stopped.await;
+        }
+        let _ = self.network.send(Word::Stop).await;
+        drop(self.owner);
+        // The writer ends when the last handle on the store is gone; it is not waited for longer
+        // than a disk needs.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), self.writer).await;
+    }
+}
+
+/// Starts everything. Returns once every socket is open.
+pub async fn start(config: Config) -> anyhow::Result<Running> {
+    std::fs::create_dir_all(&config.data).with_context(|| format!("cannot make the data folder {}", config.data.display()))?;
+    let hosts = [config.public_host.clone(), Some("localhost".to_owned()), Some("127.0.0.1".to_owned())];
+    let tls = tls::prepare(&config.data, hosts.into_iter().flatten().collect())?;
+
+    let (store, writer) = Store::open(Location::File(config.data.join("switchboard.db"))).await.context("cannot open the database")?;
+    let writer = tokio::spawn(writer.run());
+
+    let http = TcpListener::bind(config.http).await.with_context(|| format!("cannot listen on {} for the API", config.http))?;
+    let https = match config.https {
+        Some(address) => Some(TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} for the API over TLS"))?),
+        None => None,
+    };
+    let api = format!("http://{}", http.local_addr()?);
+
+    let (owner, queue) = mpsc::channel(QUEUE);
+    let mut wires = bind_sip(config.sip, &owner).await?;
+    let local = wires.local;
+    wires.listen(local, config.sips.map(|address| (address, tls.acceptor.clone())), Some(tls.connector)).await.context("cannot listen for SIP over TCP or TLS")?;
+
+    let (network, words) = mpsc::channel(QUEUE);
+    let thread = MediaThread::start(rand::random(), {
+        let (owner, network) = (owner.clone(), network.clone());
+        // Called on the media thread, which has no runtime. Both queues hold more than a second of
+        // the busiest system; a full one means that their owner is stuck, and is waited for.
+        move |event| {
+            let _ = if port_of(&event) & phones::FAMILY == 0 {
+                owner.blocking_send(Happening::Media(event)).map_err(drop)
+            } else {
+                network.blocking_send(Word::Media(event)).map_err(drop)
+            };
+        }
+    })
+    .context("cannot start the media thread")?;
+    let (first, last) = config.media_ports;
+    let media = MediaRoom::new(thread, PortPool::new(local.ip(), first, last));
+
+    let config = Arc::new(config);
+    let egress = egress(&config)?;
+    let settings = webhook::client::Settings {
+        verify_certificates: config.mode == Mode::Production,
+        ..webhook::client::Settings::new(egress.clone())
+    };
+    let client = Client::new(settings)?;
+    let sounds = Sounds::new(Arc::new(Flite));
+    let (knock, knocked) = mpsc::channel(1);
+    let rim = Rim::start(store.clone(), Arc::new(client), egress, sounds.clone(), config.clone(), local, owner.clone(), knock);
+
+    if let Some(address) = config.phones {
+        let wires = Wires::bind(address, network.clone(), Word::Sip).await.context("cannot bind the virtual telephones")?;
+        seed::sow(&store, clock::now().wall, &api, wires.local).await.context("cannot seed the development account")?;
+        let telephones = Network::new(wires, network.clone(), media.clone(), sounds, local, seed::phones());
+        tokio::spawn(telephones.run(words));
+    }
+
+    let mut endpoint = sip::Endpoint::new(sip_config(&config), rand::random());
+    endpoint.trust(store.trunks().all().await?.iter().flat_map(|trunk| trunk.sources.iter().map(|network| network.address())).collect());
+    let policy = Policy { calls_per_second: config.calls_per_second, calls: config.max_calls, ..Policy::default() };
+    let node = Node {
+        switch: Switch::new(policy, rand::random()),
+        sip: endpoint,
+        wires,
+        legs: Legs::default(),
+        media,
+        rim: rim.clone(),
+        waiting: Waiting::default(),
+        jars: Default::default(),
+        preparing: Default::default(),
+    };
+    tokio::spawn(node.run(queue));
+    resume(&store, &owner).await?;
+
+    let pulse = Pulse::new(owner.clone(), rim.clone());
+    let app = App {
+        store: store.clone(),
+        live: Arc::new(Live(rim.clone())),
+        phones: Arc::new(Handle(network.clone())),
+        health: Arc::new(pulse.clone()),
+        settings: Arc::new(api::Settings::default()),
+        clock: Arc::new(clock::now),
+        random: Arc::new(|bytes: &mut [u8]| rand::fill(bytes)),
+    };
+    let router = demo::router().merge(api::router(app));
+    let api_tls = https.as_ref().map(|listener| listener.local_addr().map(|address| format!("https://{address}"))).transpose()?;
+    let mut serving = vec![
+        tokio::spawn(http::serve(http, None, router.clone())),
+        tokio::spawn(callbacks::run(rim, knocked)),
+        tokio::spawn(pulse.run()),
+    ];
+    if let Some(listener) = https {
+        serving.push(tokio::spawn(http::serve(listener, Some(tls.acceptor), router)));
+    }
+    let facts = facts(&config, api, api_tls, local);
+    Ok(Running { facts, owner, network, writer, serving })
+}
+
+/// UDP and TCP on one port number; when any will do, one that both have free.
+async fn bind_sip(address: SocketAddr, owner: &mpsc::Sender<Happening>) -> anyhow::Result<Wires<Happening>> {
+    Wires::bind(address, owner.clone(), Happening::Sip).await.with_context(|| format!("cannot listen on {address} for SIP"))
+}
+
+fn port_of(event: &media::Event) -> u64 {
+    use media::Event as E;
+    match event {
+        E::PlaybackEnded { port, .. }
+        | E::Digit { port, .. }
+        | E::RecordingEnded { port, .. }
+        | E::Latched { port, .. }
+        | E::FirstPacket { port }
+        | E::MediaTimeout { port }
+        | E::Bye { port }
+        | E::Statistics { port, .. } => port.0,
+    }
+}
+
+/// Which addresses webhooks may reach.
+pub fn egress(config: &Config) -> anyhow::Result<EgressPolicy> {
+    let mut policy = match config.mode {
+        Mode::Development => EgressPolicy::development(),
+        Mode::Production => EgressPolicy::public(),
+    };
+    for network in &config.egress_allow {
+        policy.allow.push(network.parse().with_context(|| format!("egress_allow: '{network}' is not a network like 10.0.0.0/8"))?);
+    }
+    Ok(policy)
+}
+
+fn sip_config(config: &Config) -> sip::Config {
+    let defaults = sip::Config::default();
+    let mut limits = defaults.limits.clone();
+    limits.calls = config.max_calls * 2;
+    if config.mode == Mode::Development {
+        // Every test on this computer comes from one address.
+        limits.requests_per_second = 5_000;
+        limits.burst = 10_000;
+    }
+    sip::Config { realm: config.public_host.clone().unwrap_or_else(|| "switchboard".to_owned()), limits, ..defaults }
+}
+
+/// Ends calls that the last run left open, and goes on with those that waited for their turn.
+async fn resume(store: &Store, owner: &mpsc::Sender<Happening>) -> anyhow::Result<()> {
+    let now: Wall = clock::now().wall;
+    for (account, _) in store.queued_calls().accounts().await? {
+        for queued in store.queued_calls().first(account, u16::MAX).await? {
+            match serde_json::from_str::<api::live::Originate>(&queued.payload) {
+                Ok(originate) => {
+                    let _ = owner.send(Happening::Engine(Box::new(Input::Originate(Box::new(live::of_api(originate)))))).await;
+                }
+                Err(error) => tracing::error!(call = %queued.call, %error, "a waiting call cannot be read and is left alone"),
+            }
+        }
+    }
+    loop {
+        let interrupted = store.calls().interrupted(500).await?;
+        let interrupted: Vec<_> = interrupted.into_iter().filter(|call| call.status != CallStatus::Queued).collect();
+        if interrupted.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(calls = interrupted.len(), "calls that the last run left open are ended");
+        let calls = interrupted
+            .into_iter()
+            .map(|mut call| {
+                call.status = if call.answered.is_some() { CallStatus::Completed } else { CallStatus::Failed };
+                call.ended = Some(now);
+                call.updated = now;
+                call
+            })
+            .collect();
+        store.calls().save(Change { calls, ..Change::default() }).await?;
+    }
+}
+
+fn facts(config: &Config, api: String, api_tls: Option<String>, sip: SocketAddr) -> Facts {
+    let development = config.mode == Mode::Development;
+    let known = |text: String| if development { text } else { String::new() };
+    Facts {
+        api,
+        api_tls,
+        sip: sip.to_string(),
+        account_sid: known(seed::account_sid().to_string()),
+        auth_token: known(seed::TOKEN.to_owned()),
+        api_key_sid: known(seed::key_sid().to_string()),
+        api_key_secret: known(seed::TOKEN.to_owned()),
+        application_sid: known(seed::application_sid().to_string()),
+        numbers: if development { seed::numbers() } else { BTreeMap::new() },
+        phones: if development { seed::phones().iter().map(ToString::to_string).collect() } else { Vec::new() },
+        sip_domain: known(seed::DOMAIN.to_owned()),
+        sip_user: known(seed::SIP_USERS[0].to_owned()),
+        sip_password: known(seed::SIP_PASSWORD.to_owned()),
+    }
+}
