@@ -1,9 +1,11 @@
 //! `cargo xtask compat`: the README's compatibility table, made from the facts that tests name.
 //!
-//! A page `docs/compat/NAME.md` has numbered facts, each a line `- **NAME-1** …`. A test proves a
-//! fact by naming it: in a comment, in its own name (`gather_4_…`), in a scenario. What counts as a
-//! test is text in `scenarios/`, in `counterparts/`, in a `tests/` folder of a crate, and below the
-//! line `#[cfg(test)]` of any other file. A fact nobody names is listed as not proven.
+//! A page `docs/compat/NAME.md` has numbered facts, each a line of a list that begins with its
+//! number in bold: `- **gather-1** …`. A fact is proven when a test names it (in a comment, in its own
+//! name: `gather_4_…`, in a scenario), or when the fact's line names a test that exists
+//! (`nesting::text_beside_nouns`: the file, then the function). What counts as a test is text in
+//! `scenarios/`, in `counterparts/`, in a `tests/` folder of a crate, and below the line
+//! `#[cfg(test)]` of any other file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -26,8 +28,32 @@ pub struct Options {
 #[derive(Debug, Default)]
 struct Page {
     title: String,
-    /// Number of the fact, and how many files prove it.
-    facts: BTreeMap<u32, usize>,
+    facts: Vec<Fact>,
+}
+
+/// One fact.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Fact {
+    /// The whole number: `gather-1`.
+    number: String,
+    /// The tests its line names: file and function.
+    tests: Vec<(String, String)>,
+    proven: bool,
+}
+
+/// The part of a file that is test.
+struct Tests {
+    path: PathBuf,
+    text: String,
+}
+
+impl Tests {
+    /// Whether this is the file a page means and the function is in it.
+    fn have(&self, (file, function): &(String, String)) -> bool {
+        let path = self.path.with_extension("");
+        path.iter().any(|part| part == file.as_str())
+            && self.text.contains(&format!("fn {function}("))
+    }
 }
 
 /// Writes or checks the table.
@@ -52,58 +78,69 @@ pub fn check(root: &Path) -> anyhow::Result<()> {
 /// The README with the table that the tests give.
 fn renewed(root: &Path) -> anyhow::Result<String> {
     let readme = std::fs::read_to_string(root.join("README.md")).context("README.md")?;
-    let (before, rest) = readme
-        .split_once(BEGIN)
-        .context("README.md lacks the mark that begins the table")?;
-    let (_, after) = rest
-        .split_once(END)
-        .context("README.md lacks the mark that ends the table")?;
+    let marks = "README.md lacks the marks around the table";
+    let (before, rest) = readme.split_once(BEGIN).context(marks)?;
+    let (_, after) = rest.split_once(END).context(marks)?;
     let mut pages = pages(&root.join("docs/compat"))?;
     let mut files = Vec::new();
     for folder in ["crates", "scenarios", "counterparts"] {
         collect(&root.join(folder), &mut files)?;
     }
-    for file in files {
-        let relative = file.strip_prefix(root).unwrap_or(&file).to_owned();
-        // Sounds and corpora are not text and prove nothing by themselves.
-        let Ok(text) = std::fs::read_to_string(&file) else {
-            continue;
-        };
-        for (page, number) in named(tests_in(&relative, &text)) {
-            if let Some(count) = pages
-                .get_mut(&page)
-                .and_then(|page| page.facts.get_mut(&number))
-            {
-                *count += 1;
+    let tests: Vec<Tests> = files
+        .into_iter()
+        .filter_map(|file| {
+            // Sounds and corpora are not text and prove nothing by themselves.
+            let text = std::fs::read_to_string(&file).ok()?;
+            let path = file.strip_prefix(root).unwrap_or(&file).to_owned();
+            let text = tests_in(&path, &text).to_owned();
+            Some(Tests { path, text })
+        })
+        .collect();
+    prove(&mut pages, &tests)?;
+    Ok(format!("{before}{BEGIN}\n{}{END}{after}", table(&pages)))
+}
+
+/// Marks the facts that are proven; an error when a page names a test that is not there.
+fn prove(pages: &mut BTreeMap<String, Page>, tests: &[Tests]) -> anyhow::Result<()> {
+    let named: BTreeSet<String> = tests.iter().flat_map(|tests| named(&tests.text)).collect();
+    for fact in pages.values_mut().flat_map(|page| &mut page.facts) {
+        for test in &fact.tests {
+            if !tests.iter().any(|tests| tests.have(test)) {
+                let (file, function) = test;
+                bail!(
+                    "{} names the test {file}::{function}, which is not there",
+                    fact.number
+                );
             }
         }
+        fact.proven = !fact.tests.is_empty() || named.contains(&fact.number);
     }
-    Ok(format!("{before}{BEGIN}\n{}{END}{after}", table(&pages)))
+    Ok(())
 }
 
 /// The pages and their facts.
 fn pages(folder: &Path) -> anyhow::Result<BTreeMap<String, Page>> {
     let mut files = Vec::new();
     collect(folder, &mut files)?;
-    let mut pages = BTreeMap::new();
-    for file in files
-        .iter()
-        .filter(|file| file.extension().is_some_and(|end| end == "md"))
-    {
+    let (mut pages, mut known) = (BTreeMap::new(), BTreeSet::new());
+    for file in files {
         let name = file
             .file_stem()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        if name == "README" {
+        if name == "README" || file.extension().is_none_or(|end| end != "md") {
             continue;
         }
-        let page = page(&name, &std::fs::read_to_string(file)?);
-        if page.facts.is_empty() {
-            bail!(
-                "{} has no fact: its lines begin with `- **{name}-1**`",
-                file.display()
-            );
+        let page = page(&name, &std::fs::read_to_string(&file)?);
+        for fact in &page.facts {
+            if !known.insert(fact.number.clone()) {
+                bail!(
+                    "{} is there twice, the second time in {}",
+                    fact.number,
+                    file.display()
+                );
+            }
         }
         pages.insert(name, page);
     }
@@ -114,47 +151,68 @@ fn page(name: &str, text: &str) -> Page {
     let title = text
         .lines()
         .find_map(|line| line.strip_prefix("# "))
-        .unwrap_or(name)
-        .trim()
-        .to_owned();
-    let facts = text
-        .lines()
-        .filter_map(|line| {
-            let rest = line.trim_start().trim_start_matches(['-', '*', ' ', '`']);
-            let rest = rest.strip_prefix(name)?.strip_prefix('-')?;
-            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            digits.parse().ok().map(|number| (number, 0))
+        .unwrap_or(name);
+    Page {
+        title: title.trim().to_owned(),
+        facts: text.lines().filter_map(fact).collect(),
+    }
+}
+
+/// A line of a list that begins with a number in bold, if it is one.
+fn fact(line: &str) -> Option<Fact> {
+    let item = line
+        .trim_start()
+        .trim_start_matches(|c: char| c.is_ascii_digit());
+    let item = item.strip_prefix(['-', '*', '.'])?.trim_start();
+    let (number, rest) = item.strip_prefix("**")?.split_once("**")?;
+    let (page, digits) = number.rsplit_once('-')?;
+    if page.is_empty() || digits.parse::<u32>().is_err() {
+        return None;
+    }
+    let tests = rest
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter_map(|quoted| {
+            let (file, function) = quoted.rsplit_once("::")?;
+            let file = file.split("::").next()?;
+            let name = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            (name(file) && name(function)).then(|| (file.to_owned(), function.to_owned()))
         })
         .collect();
-    Page { title, facts }
+    Some(Fact {
+        number: number.to_owned(),
+        tests,
+        proven: false,
+    })
 }
 
 /// The part of a file that is test.
 fn tests_in<'a>(path: &Path, text: &'a str) -> &'a str {
     let all = path.starts_with("scenarios")
         || path.starts_with("counterparts")
-        || path.components().any(|part| part.as_os_str() == "tests");
+        || path.components().any(|part| part.as_os_str() == "tests")
+        || path.ends_with("tests.rs");
     match text.find("#[cfg(test)]") {
         _ if all => text,
         Some(at) => &text[at..],
-        None if path.ends_with("tests.rs") => text,
         None => "",
     }
 }
 
-/// The facts a text names: `gather-4`, or `gather_4` within the name of a test.
-fn named(text: &str) -> BTreeSet<(String, u32)> {
+/// What may be a fact in a text: `gather-4`, or `gather_4` within the name of a test.
+fn named(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')) {
         let word = word.replace('_', "-");
         let parts: Vec<&str> = word.split('-').collect();
         for (at, part) in parts.iter().enumerate().skip(1) {
-            let Ok(number) = part.parse::<u32>() else {
+            if part.parse::<u32>().is_err() {
                 continue;
-            };
+            }
             // A test's name may put words before the page's: every tail of them may be a page.
             for from in 0..at {
-                found.insert((parts[from..at].join("-"), number));
+                found.insert(parts[from..=at].join("-"));
             }
         }
     }
@@ -165,21 +223,21 @@ fn table(pages: &BTreeMap<String, Page>) -> String {
     let mut text =
         String::from("| page | facts | proven by a test | not proven |\n|---|---:|---:|---|\n");
     let (mut facts, mut proven) = (0, 0);
-    for (name, page) in pages {
-        let open: Vec<String> = page
-            .facts
+    for (name, Page { title, facts: list }) in
+        pages.iter().filter(|(_, page)| !page.facts.is_empty())
+    {
+        let open: Vec<&str> = list
             .iter()
-            .filter(|(_, count)| **count == 0)
-            .map(|(number, _)| number.to_string())
+            .filter(|fact| !fact.proven)
+            .map(|fact| fact.number.as_str())
             .collect();
-        facts += page.facts.len();
-        proven += page.facts.len() - open.len();
+        let closed = list.len() - open.len();
+        facts += list.len();
+        proven += closed;
+        let open = open.join(", ");
         let line = format!(
-            "| [{}](docs/compat/{name}.md) | {} | {} | {} |\n",
-            page.title,
-            page.facts.len(),
-            page.facts.len() - open.len(),
-            open.join(", ")
+            "| [{title}](docs/compat/{name}.md) | {} | {closed} | {open} |\n",
+            list.len()
         );
         text.push_str(&line.replace("|  |", "| |"));
     }
@@ -192,9 +250,8 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     if !folder.is_dir() {
         return Ok(());
     }
-    let mut entries = std::fs::read_dir(folder)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let entries = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let mut entries = entries.collect::<anyhow::Result<Vec<_>>>()?;
     entries.sort();
     for path in entries {
         match path.is_dir() {
@@ -211,35 +268,50 @@ mod tests {
 
     #[test]
     fn facts_are_read_from_pages() {
-        let page = page(
-            "sip-trunk",
-            "# Trunks\n\n- **sip-trunk-1** calls\n- **sip-trunk-12**: more\nsee sip-1\n",
-        );
+        let text = "# Trunks\n\n- **sip-trunk-1** calls\n12. **sip-trunk-12**: more (`calls::by_ip`)\nsee **sip-1**\n";
+        let page = page("sip-trunk", text);
         assert_eq!(page.title, "Trunks");
-        assert_eq!(page.facts.keys().copied().collect::<Vec<_>>(), [1, 12]);
+        let numbers: Vec<&str> = page.facts.iter().map(|fact| fact.number.as_str()).collect();
+        assert_eq!(numbers, ["sip-trunk-1", "sip-trunk-12"]);
+        assert_eq!(
+            page.facts[1].tests,
+            [("calls".to_owned(), "by_ip".to_owned())]
+        );
+    }
+
+    #[test]
+    fn a_test_that_a_page_names_must_be_there() {
+        let tests = [Tests {
+            path: "crates/sip/tests/calls.rs".into(),
+            text: "fn by_ip() {}".to_owned(),
+        }];
+        let pages = |quoted: &str| {
+            let text = format!("- **sip-1** calls (`{quoted}`)");
+            BTreeMap::from([("sip".to_owned(), page("sip", &text))])
+        };
+        let mut proven = pages("calls::by_ip");
+        prove(&mut proven, &tests).expect("it is there");
+        assert!(proven["sip"].facts[0].proven);
+        assert!(prove(&mut pages("calls::by_i"), &tests).is_err());
+        assert!(prove(&mut pages("trunks::by_ip"), &tests).is_err());
     }
 
     #[test]
     fn tests_name_facts_in_comments_and_in_names() {
         let found = named("// proves gather-4 and sip-trunk-12\nfn an_empty_dial_7_is_next() {}");
-        for (page, number) in [("gather", 4), ("sip-trunk", 12), ("dial", 7)] {
-            assert!(
-                found.contains(&(page.to_owned(), number)),
-                "{page}-{number}"
-            );
+        for number in ["gather-4", "sip-trunk-12", "dial-7"] {
+            assert!(found.contains(number), "{number}");
         }
-        assert!(!found.contains(&("gather".to_owned(), 12)));
+        assert!(!found.contains("gather-12"));
     }
 
     #[test]
     fn only_tests_prove() {
         let text = "// compat say-1\n#[cfg(test)]\nmod tests { /* compat say-2 */ }";
-        assert!(!tests_in(Path::new("crates/voice/src/say.rs"), text).contains("say-1"));
-        assert!(tests_in(Path::new("crates/voice/src/say.rs"), text).contains("say-2"));
-        assert_eq!(
-            tests_in(Path::new("crates/voice/src/say.rs"), "// say-3"),
-            ""
-        );
+        let source = Path::new("crates/voice/src/say.rs");
+        assert!(!tests_in(source, text).contains("say-1"));
+        assert!(tests_in(source, text).contains("say-2"));
+        assert_eq!(tests_in(source, "// say-3"), "");
         assert_eq!(
             tests_in(Path::new("crates/voice/tests/say.rs"), "// say-3"),
             "// say-3"
@@ -248,15 +320,24 @@ mod tests {
 
     #[test]
     fn an_unproven_fact_is_listed() {
-        let mut pages = BTreeMap::new();
-        pages.insert(
+        let fact = |number: &str, proven| Fact {
+            number: number.to_owned(),
+            proven,
+            ..Fact::default()
+        };
+        let facts = vec![fact("say-1", true), fact("say-2", false)];
+        let pages = BTreeMap::from([(
             "say".to_owned(),
             Page {
                 title: "Say".to_owned(),
-                facts: [(1, 2), (2, 0)].into(),
+                facts,
             },
+        )]);
+        let table = table(&pages);
+        assert!(
+            table.contains("| [Say](docs/compat/say.md) | 2 | 1 | say-2 |"),
+            "{table}"
         );
-        assert!(table(&pages).contains("| [Say](docs/compat/say.md) | 2 | 1 | 2 |"));
-        assert!(table(&pages).contains("| **all** | **2** | **1** | |"));
+        assert!(table.contains("| **all** | **2** | **1** | |"), "{table}");
     }
 }

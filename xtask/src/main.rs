@@ -10,6 +10,7 @@ mod switchboard;
 mod test;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -31,12 +32,19 @@ enum Task {
     Compat(compat::Options),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let root = root();
-    match Arguments::parse().task {
+    let done = match Arguments::parse().task {
         Task::Test(options) => test::run(&root, &options),
         Task::Sim(options) => sim::run(&root, &options),
         Task::Compat(options) => compat::run(&root, &options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 

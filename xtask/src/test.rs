@@ -115,7 +115,7 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
     }
     match report.close() {
         true => Ok(()),
-        false => std::process::exit(1),
+        false => bail!("not all tests passed"),
     }
 }
 
