@@ -1,0 +1,189 @@
+//! Each message of RFC 4475 (49) and of RFC 5118, and the reaction the documents ask for. Where they
+//! leave a choice, the reaction is ours, and the note says which.
+
+use sip::message::parse::parse;
+use sip::*;
+use std::path::Path;
+use std::time::Instant;
+
+enum Reaction {
+    /// Answered with this status at once.
+    Status(u16),
+    /// Well-formed: the engine is asked, and after Allow this comes out.
+    Asked(u16),
+    /// Nothing is sent and nothing happens.
+    Silence,
+}
+use Reaction::{Asked, Silence, Status};
+
+const TABLE: &[(&str, Reaction)] = &[
+    // 3.1.1 valid
+    ("wsinv", Status(481)), // has a To tag of no dialog of ours
+    ("intmeth", Status(501)),
+    ("esc01", Asked(100)),
+    ("escnull", Asked(200)),
+    ("esc02", Status(501)),
+    ("lwsdisp", Status(200)),
+    ("longreq", Asked(100)),
+    ("dblreq", Asked(200)), // the second request in the datagram is ignored
+    ("semiuri", Status(200)),
+    ("transports", Status(200)),
+    ("mpart01", Status(405)), // well-formed; we take no MESSAGE
+    ("unreason", Silence),    // well-formed, but we did not ask
+    ("noreason", Silence),
+    // 3.1.2 invalid
+    ("badinv01", Status(400)),
+    ("clerr", Status(400)),
+    ("ncl", Status(400)),
+    ("scalar02", Status(400)),
+    ("scalarlg", Silence),
+    ("quotbal", Status(400)),
+    ("ltgtruri", Status(400)),
+    ("lwsruri", Status(400)),
+    ("lwsstart", Status(400)),
+    ("trws", Status(200)), // may be accepted
+    ("escruri", Status(400)),
+    ("baddate", Status(400)),
+    ("regbadct", Status(400)),
+    ("badaspec", Status(200)), // may be accepted
+    ("baddn", Status(400)),
+    ("badvers", Status(505)),
+    ("mismatch01", Status(400)),
+    ("mismatch02", Status(400)),
+    ("bigcode", Silence),
+    // 3.2, 3.3, 3.4
+    ("badbranch", Status(200)), // treated as a branch of RFC 2543
+    ("insuf", Status(400)),
+    ("unkscm", Status(416)),
+    ("novelsc", Status(416)),
+    ("unksm2", Asked(400)),
+    ("bext01", Status(420)),
+    ("invut", Status(415)),
+    ("regaut01", Asked(200)), // an unknown scheme counts as no credentials
+    ("multi01", Status(400)),
+    ("mcl01", Status(400)),
+    ("bcast", Silence),
+    ("zeromf", Status(200)), // for us, so it has arrived
+    ("cparam01", Asked(200)),
+    ("cparam02", Asked(200)),
+    ("regescrt", Asked(200)),
+    ("sdp01", Status(406)),
+    ("inv2543", Asked(100)),
+    // RFC 5118
+    ("v6-good", Asked(200)),
+    ("v6-bad", Status(400)),
+    ("v6-port-ambiguous", Asked(200)),
+    ("v6-port-unambiguous", Asked(200)),
+    ("v6-via-received-brackets", Asked(200)),
+    ("v6-via-received-plain", Asked(200)),
+    ("v6-ipv4-mapped", Asked(100)),
+    ("v6-ipv6-multiple-sdp", Asked(100)),
+];
+
+fn bytes(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/torture/{name}.sip"));
+    std::fs::read(path).expect(name)
+}
+
+fn flow() -> Flow {
+    Flow {
+        transport: Transport::Udp,
+        local: "192.0.2.254:5060".parse().expect("address"),
+        remote: "198.51.100.7:5099".parse().expect("address"),
+        connection: None,
+    }
+}
+
+fn statuses(endpoint: &mut Endpoint) -> Vec<u16> {
+    std::iter::from_fn(|| endpoint.poll_transmit())
+        .map(|t| match parse(&t.bytes) {
+            Ok(Message::Response(response)) => response.status,
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn every_message_gets_its_reaction() {
+    let mut wrong = Vec::new();
+    for (name, reaction) in TABLE {
+        let now = Instant::now();
+        let mut endpoint = Endpoint::new(Config::default(), [7; 32]);
+        endpoint.handle_datagram(now, flow(), &bytes(name));
+        let at_once = statuses(&mut endpoint);
+        let event = endpoint.poll_event();
+        let fine = match reaction {
+            Silence => at_once.is_empty() && event.is_none(),
+            Status(status) => at_once == [*status] && event.is_none(),
+            Asked(status) => match event {
+                Some(Event::AuthenticationNeeded { challenge, .. }) => {
+                    endpoint.admit(now, challenge, Admission::Allow);
+                    at_once.is_empty() && statuses(&mut endpoint) == [*status]
+                }
+                _ => false,
+            },
+        };
+        if !fine {
+            wrong.push((name, at_once));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+    assert_eq!(
+        TABLE.iter().filter(|(n, _)| !n.starts_with("v6-")).count(),
+        49
+    );
+}
+
+#[test]
+fn the_420_names_what_is_unknown_and_the_501_what_is_known() {
+    let mut endpoint = Endpoint::new(Config::default(), [7; 32]);
+    endpoint.handle_datagram(Instant::now(), flow(), &bytes("bext01"));
+    let text = String::from_utf8(endpoint.poll_transmit().expect("answer").bytes).expect("text");
+    assert!(text.contains("Unsupported: nothingSupportsThis, nothingSupportsThisEither\r\n"));
+    endpoint.handle_datagram(Instant::now(), flow(), &bytes("esc02"));
+    let text = String::from_utf8(endpoint.poll_transmit().expect("answer").bytes).expect("text");
+    assert!(text.contains("Allow: INVITE"), "{text}");
+}
+
+#[test]
+fn the_tortuous_invite_is_read_rightly() {
+    let Ok(Message::Request(request)) = parse(&bytes("wsinv")) else {
+        panic!("not a request");
+    };
+    assert_eq!(request.headers.list(HeaderName::Via).len(), 3);
+    assert_eq!(
+        request.headers.named("newfangledheader"),
+        Some("newfangled value continued newfangled value")
+    );
+    assert_eq!(request.headers.value(HeaderName::Subject), Some(""));
+    let from = request.headers.value(HeaderName::From).expect("From");
+    let from = NameAddr::parse(from).expect("valid");
+    assert_eq!(from.display.as_deref(), Some("J Rosenberg \\\""));
+    assert_eq!(from.tag(), Some("98asjd8"));
+    assert!(sip::sdp::Description::parse(&request.sdp().expect("SDP")).is_ok());
+}
+
+/// Every message, cut short anywhere, and with one byte replaced, is survived.
+#[test]
+fn nothing_panics() {
+    let now = Instant::now();
+    let mut config = Config::default();
+    config.limits.burst = u32::MAX / 2;
+    config.limits.requests_per_second = 1_000_000;
+    let mut endpoint = Endpoint::new(config, [7; 32]);
+    for (name, _) in TABLE {
+        let whole = bytes(name);
+        for at in 0..whole.len() {
+            endpoint.handle_datagram(now, flow(), &whole[..at]);
+            let mut changed = whole.clone();
+            changed[at] = [b'\r', b'\n', b'<', b'"', b',', b';', 0xff, 0, b'[', b':'][at % 10];
+            endpoint.handle_datagram(now, flow(), &changed);
+            while endpoint.poll_transmit().is_some() {}
+            while let Some(event) = endpoint.poll_event() {
+                if let Event::AuthenticationNeeded { challenge, .. } = event {
+                    endpoint.admit(now, challenge, Admission::Allow);
+                }
+            }
+        }
+    }
+}
