@@ -106,17 +106,27 @@ impl Endpoint {
             return;
         }
         let in_dialog = essentials.to.tag().is_some();
-        let overload = if !in_dialog && !self.trusted.contains(&source.remote.ip()) {
-            self.limiter.judge(now, source.remote.ip())
+        // What belongs to a call or a request of which we know is not counted against its sender,
+        // and gets in as long as there is any room; a made-up To tag helps nobody.
+        let known = if request.method == Method::Cancel {
+            self.server_keys
+                .contains_key(&key_of(&request, &essentials, &Method::Invite))
         } else {
-            Verdict::Take
+            essentials.to.tag().is_some_and(|tag| {
+                self.find_call(&essentials.call_id, tag, essentials.from.tag())
+                    .is_some()
+            })
         };
-        // CANCEL makes room, so it always gets in; BYE as well as long as there is any.
+        let overload = if known || self.trusted.contains(&source.remote.ip()) {
+            Verdict::Take
+        } else {
+            self.limiter.judge(now, source.remote.ip())
+        };
         let limit = self.config.limits.transactions;
-        let full = match request.method {
-            Method::Cancel => false,
-            _ if in_dialog => self.servers.len() >= limit + limit / 8,
-            _ => self.servers.len() >= limit,
+        let full = if known {
+            self.servers.len() >= limit + limit / 8
+        } else {
+            self.servers.len() >= limit
         };
         if full || overload != Verdict::Take {
             if overload != Verdict::Drop {
