@@ -234,3 +234,44 @@ impl Laws {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use voice::input::FetchId;
+
+    /// A law that cannot be broken proves nothing.
+    #[test]
+    fn broken_laws_are_noticed() {
+        let call = CallSid::from_bytes([1; 16]);
+        let mut laws = Laws::default();
+        laws.begun(call, Some(LegId(1)), true);
+        assert!(
+            laws.observe(&Effect::Leg(LegId(1), LegCommand::Answer))
+                .is_ok()
+        );
+        let bridge = Effect::Media(LegId(1), MediaCommand::Bridge(LegId(2)));
+        assert!(laws.observe(&bridge).is_err(), "joined with nobody");
+        assert!(
+            laws.observe(&Effect::Forget(call)).is_err(),
+            "forgotten before the end"
+        );
+        assert!(
+            laws.observe(&Effect::Leg(LegId(1), LegCommand::HangUp))
+                .is_err(),
+            "hung up before the end"
+        );
+        let fetch = voice::effect::Fetch {
+            fetch: FetchId(1),
+            call: CallSid::from_bytes([2; 16]),
+            account: model::sid::AccountSid::from_bytes([3; 16]),
+            url: String::new(),
+            method: model::method::Method::Post,
+            parameters: Vec::new(),
+        };
+        assert!(
+            laws.observe(&Effect::Fetch(Box::new(fetch))).is_err(),
+            "on behalf of nobody"
+        );
+    }
+}

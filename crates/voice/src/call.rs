@@ -431,7 +431,9 @@ impl Course {
                 cx.policy.documents_per_call
             );
             cx.alert_about(11215, true, text, Some(url), Some(method));
-            self.leave(Ending::new(CallStatus::Failed).reject(500), cx);
+            let message = format!("more than {} documents", cx.policy.documents_per_call);
+            let ending = Ending::new(CallStatus::Failed).error(11215, message);
+            self.leave(ending.reject(500), cx);
             return;
         }
         let fetch = cx.out.chance.fetch();
@@ -793,6 +795,8 @@ impl Course {
         if let Doing::Loading(loading) = &self.doing {
             cx.out.fetches.remove(&loading.fetch);
         }
+        // The fault may have come in the middle of the end: what that left behind must go too.
+        self.doing = Doing::Waiting;
         let text = "The call was ended because of a fault in the platform: report it to its maker";
         self.leaving = Some(
             Ending::new(CallStatus::Failed)

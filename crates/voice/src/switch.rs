@@ -343,3 +343,108 @@ impl Switch {
         self.out.effects.push_back(Effect::Media(of_parent, bridge));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::{Instructions, LegEvent, LegId};
+    use model::now::Wall;
+    use model::sid::AccountSid;
+
+    fn incoming(n: u8) -> Input {
+        Input::Incoming(Box::new(Incoming {
+            call: CallSid::from_bytes([n; 16]),
+            leg: LegId(u64::from(n)),
+            account: AccountSid::from_bytes([9; 16]),
+            from: "+15551230001".to_owned(),
+            to: "+15005550006".to_owned(),
+            caller_name: None,
+            forwarded_from: None,
+            phone_number: None,
+            application: None,
+            trunk: None,
+            instructions: Instructions {
+                url: Some("https://app.test/voice".to_owned()),
+                ..Instructions::default()
+            },
+            parameters: Vec::new(),
+        }))
+    }
+
+    #[test]
+    fn a_poisoned_call_ends_alone_and_leaves_nothing() {
+        let now = Now {
+            instant: Instant::now(),
+            wall: Wall(0),
+        };
+        let mut switch = Switch::new(Policy::default(), [1; 32]);
+        switch.handle_input(now, incoming(1));
+        switch.handle_input(now, incoming(2));
+        assert_eq!(switch.drop_poisoned(now), None);
+        while switch.poll_effect().is_some() {}
+        // What a panic leaves behind: the call out of its table.
+        let sid = CallSid::from_bytes([1; 16]);
+        switch.at_work = switch.calls.remove(&sid);
+        assert_eq!(switch.drop_poisoned(now), Some(sid));
+        let effects: Vec<Effect> = std::iter::from_fn(|| switch.poll_effect()).collect();
+        assert!(
+            matches!(&effects[0], Effect::Save(save) if save.record.status == CallStatus::Failed)
+        );
+        assert_eq!(effects[1], Effect::Leg(LegId(1), LegCommand::Reject(500)));
+        assert_eq!(effects[2], Effect::Forget(sid));
+        assert_eq!(switch.live_calls(), 1);
+        switch.handle_input(now, Input::Leg(LegId(2), LegEvent::HungUp));
+        assert_eq!((switch.live_calls(), switch.kept()), (0, 0));
+    }
+
+    #[test]
+    fn a_call_that_waits_too_long_for_its_turn_fails() {
+        let policy = Policy {
+            calls_per_second: 0.001,
+            queue_timeout: std::time::Duration::from_secs(10),
+            ..Policy::default()
+        };
+        let mut now = Now {
+            instant: Instant::now(),
+            wall: Wall(0),
+        };
+        let mut switch = Switch::new(policy, [1; 32]);
+        for n in [1, 2] {
+            let Input::Incoming(like) = incoming(n) else {
+                continue;
+            };
+            switch.handle_input(now, Input::Incoming(like));
+            let record = switch.calls().last().map(|view| view.record.clone());
+            let leg = Input::Leg(LegId(u64::from(n)), LegEvent::HungUp);
+            switch.handle_input(now, leg);
+            let record = CallRecord {
+                status: CallStatus::Queued,
+                direction: Direction::OutboundApi,
+                ..record.expect("the call was there")
+            };
+            switch.handle_input(
+                now,
+                Input::Originate(Box::new(Originate {
+                    record,
+                    instructions: Instructions::default(),
+                    timeout: std::time::Duration::from_secs(60),
+                    time_limit: std::time::Duration::from_secs(60),
+                    send_digits: None,
+                    caller_id: None,
+                    sip_auth: None,
+                })),
+            );
+        }
+        while switch.poll_effect().is_some() {}
+        now = now.after(std::time::Duration::from_secs(10));
+        switch.handle_timeout(now);
+        let codes: Vec<u32> = std::iter::from_fn(|| switch.poll_effect())
+            .filter_map(|effect| match effect {
+                Effect::Alert(alert) => Some(alert.code),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(codes, [15002]);
+        assert_eq!(switch.live_calls(), 1);
+    }
+}
