@@ -226,17 +226,17 @@ fn the_registrar_knows_its_rules() {
         (brief.status, brief.headers.value(HeaderName::MinExpires)),
         (423, Some("60"))
     );
-    desk.say(&register(2, "Contact: <sip:alice@10.0.0.6>\r\n"));
+    desk.say(&register(4, "Contact: <sip:alice@10.0.0.6>\r\n"));
     desk.allow();
     assert_eq!(desk.statuses(), [200]);
     assert_eq!(desk.endpoint.bindings("alice@example.com").len(), 2);
-    desk.say(&register(3, "Contact: <sip:alice@10.0.0.7>\r\n"));
+    desk.say(&register(5, "Contact: <sip:alice@10.0.0.7>\r\n"));
     desk.allow();
     assert_eq!(desk.statuses(), [403]);
     // A14: overtaken.
     desk.say(&request(
         "REGISTER",
-        1,
+        3,
         "late",
         "<sip:alice@example.com>",
         "",

@@ -215,6 +215,12 @@ impl Endpoint {
             tx.state = ServerState::Proceeding;
         } else {
             tx.undecided = false;
+            // Some phones answer a challenge without counting CSeq up; that is no merged request.
+            if matches!(response.status, 401 | 407)
+                && let Some(merge_key) = tx.merge_key.take()
+            {
+                self.merges.remove(&merge_key);
+            }
             self.timers.cancel(&mut tx.end);
             let linger = if tx.invite() && response.status < 300 {
                 tx.state = ServerState::Accepted;
