@@ -5,7 +5,7 @@
 //! `.json`.
 
 use axum::body::Body;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
@@ -133,6 +133,8 @@ fn with_body(mut response: Response, text: String, kind: &'static str) -> Respon
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    // The route wrote the length of the empty body that it left to us.
+    response.headers_mut().remove(CONTENT_LENGTH);
     *response.body_mut() = Body::from(text);
     response
 }
