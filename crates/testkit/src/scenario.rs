@@ -283,7 +283,7 @@ impl Stage {
                 time_limit: Some(Duration::from_secs(number(seconds)?)),
                 ..Change::default()
             })),
-            ("reports", [_, "to", url]) => Modify::Change(Box::new(Change {
+            ("reports", ["to", url]) => Modify::Change(Box::new(Change {
                 status_callback: Some(Some((*url).to_owned())),
                 ..Change::default()
             })),
