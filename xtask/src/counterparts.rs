@@ -106,7 +106,7 @@ pub fn run(root: &Path, programs: &Path, suite: &Suite) -> anyhow::Result<Outcom
         return Ok(Outcome::NotRun(format!("no {missing:?}")));
     }
     let folder = programs.join("counterparts").join(suite.name);
-    let switchboard = Switchboard::start(&programs.join("switchboard"), &folder)?;
+    let switchboard = Switchboard::start(&programs.join("switchboard"), &folder, &[])?;
     let script = root.join("counterparts").join(suite.script);
     let mut command = match suite.tools[0] {
         Tool::Node { .. } => Command::new("node"),

@@ -1,5 +1,6 @@
 //! The tasks of the project: `cargo xtask test` is the one that decides.
 
+mod bench;
 mod command;
 mod compat;
 mod counterparts;
@@ -26,6 +27,8 @@ struct Arguments {
 enum Task {
     /// Run every test, after installing what the tests need.
     Test(test::Options),
+    /// Measure whole calls through the API, and print a table and JSON.
+    Bench(bench::Options),
     /// Run the seeded simulation over more seeds than the tests do.
     Sim(sim::Options),
     /// Write the compatibility table of the README from the facts that tests name.
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
     let root = root();
     let done = match Arguments::parse().task {
         Task::Test(options) => test::run(&root, &options),
+        Task::Bench(options) => bench::run(&root, &options),
         Task::Sim(options) => sim::run(&root, &options),
         Task::Compat(options) => compat::run(&root, &options),
     };

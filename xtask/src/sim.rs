@@ -1,7 +1,7 @@
 //! `cargo xtask sim`: the seeded simulation of `testkit` over a chosen range of seeds.
 //!
-//! The range goes to the tests by environment: `SWITCHBOARD_SIM_SEEDS` (how many) and
-//! `SWITCHBOARD_SIM_FIRST` (the first).
+//! The range goes to the tests by environment: `SIM_SEEDS` (how many) and
+//! `SIM_FIRST` (the first).
 
 use std::path::Path;
 use std::time::Duration;
@@ -45,11 +45,11 @@ pub fn count(root: &Path, seeds: u64, first: u64) -> anyhow::Result<Outcome> {
             "--locked",
             "--package",
             "testkit",
-            "--",
+            "--test",
             "simulation",
-            "--nocapture",
         ])
-        .env("SWITCHBOARD_SIM_SEEDS", seeds.to_string())
-        .env("SWITCHBOARD_SIM_FIRST", first.to_string());
+        .args(["--", "--nocapture"])
+        .env("SIM_SEEDS", seeds.to_string())
+        .env("SIM_FIRST", first.to_string());
     Ok(Outcome::Ran(command::count(&mut cargo, LIMIT)?))
 }

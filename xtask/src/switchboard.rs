@@ -22,8 +22,8 @@ pub struct Switchboard {
 
 impl Switchboard {
     /// Starts one with its data under `folder`, which is emptied first, and waits for its first
-    /// line; that line is kept in `ready.json` there.
-    pub fn start(program: &Path, folder: &Path) -> anyhow::Result<Self> {
+    /// line; that line is kept in `ready.json` there. Settings go by environment.
+    pub fn start(program: &Path, folder: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         if folder.exists() {
             std::fs::remove_dir_all(folder)?;
         }
@@ -32,6 +32,7 @@ impl Switchboard {
         let child = Command::new(program)
             .args(["dev", "--json", "--ports", "auto", "--data"])
             .arg(folder.join("data"))
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -73,6 +74,11 @@ impl Switchboard {
         }
         std::fs::write(switchboard.ready(), &line)?;
         Ok(switchboard)
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The file with the first line.
