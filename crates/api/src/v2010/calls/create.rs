@@ -88,22 +88,22 @@ pub async fn create(ask: Ask) -> Reply {
         .map(|(code, text)| warning(&ask, Some(sid), code, text))
         .collect();
     let event = event(&ask, sid, &ask.uri(format_args!("/Calls")), 201);
-    accept(&ask, &originate, event, alerts).await?;
     let shown = super::wire(&ask, &originate.record);
-    // Nothing may fail after this line: the call is accepted, and a client that saw an error would
-    // ask again and ring twice (contract 1.3, retries).
-    ask.app.live.originate(originate).await;
+    accept(&ask, originate, event, alerts).await?;
     Ok(Answer::made("Call", shown))
 }
 
-/// Stores everything that belongs to an accepted call, or nothing.
+/// Stores everything that belongs to an accepted call, or nothing; then it is begun.
+///
+/// Both in a task of their own: a client that goes away between the two drops our future, and the
+/// call would lie in the queue until the next start.
 async fn accept(
     ask: &Ask,
-    originate: &Originate,
+    originate: Originate,
     event: Event,
     alerts: Vec<Alert>,
 ) -> Result<(), Refusal> {
-    let payload = serde_json::to_string(originate).map_err(|error| {
+    let payload = serde_json::to_string(&originate).map_err(|error| {
         tracing::error!(%error, "a call could not be written as JSON");
         Refusal::from(ErrorCode::INTERNAL_ERROR)
     })?;
@@ -121,7 +121,21 @@ async fn accept(
         queued: vec![queued],
         ..Change::default()
     };
-    Ok(ask.app.store.calls().save(change).await?)
+    let app = ask.app.clone();
+    let begun = tokio::spawn(async move {
+        app.store.calls().save(change).await?;
+        // Nothing may fail from here on: the call is accepted, and a client that saw an error
+        // would ask again and ring twice (contract 1.3, retries).
+        app.live.originate(originate).await;
+        Ok::<(), store::Error>(())
+    });
+    match begun.await {
+        Ok(saved) => Ok(saved?),
+        Err(error) => {
+            tracing::error!(%error, "beginning a call failed");
+            Err(ErrorCode::INTERNAL_ERROR.into())
+        }
+    }
 }
 
 /// The program and the reports: `ApplicationSid`, else `Url`, else `Twiml`.
