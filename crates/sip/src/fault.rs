@@ -1,8 +1,8 @@
-//! Whose fault: the peer's, ours, or nobody's.
+//! What can be wrong with a message; always its sender's to mend.
 
 use thiserror::Error;
 
-/// Why a message was not taken. Every variant but the last two is the sender's to mend.
+/// Why a message was not taken. Each is the sender's to mend.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Fault {
     /// The bytes are not a SIP message at all; nothing can be answered.
@@ -17,10 +17,4 @@ pub enum Fault {
     /// Longer than [`crate::Limits::message`]; 513 is answered.
     #[error("the sender sent a message longer than the limit")]
     TooLarge,
-    /// The command does not fit the state of the call; the call engine must look at its events.
-    #[error("the call is not in a state for this: {0}")]
-    State(&'static str),
-    /// A table is full; the operator may raise the limit.
-    #[error("a table is full: {0}")]
-    Full(&'static str),
 }
