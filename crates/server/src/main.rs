@@ -1,5 +1,7 @@
 //! The Switchboard binary: the only crate that opens sockets, spawns tasks or reads settings.
 
+mod banner;
+mod cli;
 mod clock;
 mod config;
 mod demo;
@@ -18,17 +20,17 @@ mod run;
 mod seed;
 mod sounds;
 mod speech;
+mod telemetry;
 mod tls;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let config = config::Config::development(".switchboard".into(), config::Ports::AUTO);
-    let running = run::start(config).await?;
-    let mut facts = serde_json::to_value(&running.facts)?;
-    facts["ready"] = true.into();
-    println!("{facts}");
-    tokio::signal::ctrl_c().await?;
-    running.stop().await;
-    Ok(())
+use std::process::ExitCode;
+
+/// Calls make many small allocations on several threads, which is what this allocator is good at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // Two libraries bring TLS; both use this implementation. It fails only if one was chosen before.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    cli::main()
 }

@@ -1,0 +1,185 @@
+//! `switchboard dev`: everything on this computer, ready to be called.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::settings::{SettingFlags, resolve};
+use super::{Failure, Outcome, say};
+use crate::banner::{self, Language};
+use crate::config::{Config, Mode, Ports};
+use crate::run::{self, Facts};
+use crate::telemetry;
+
+/// Longest that calls may take to end when the process is told to end.
+const LONGEST_STOP: Duration = Duration::from_secs(10);
+
+/// Start everything on this computer, with an account, numbers and virtual phones.
+///
+/// Only this computer can connect. The account, its token and the numbers are the same on every
+/// computer, so that scripts can name them.
+#[derive(clap::Args)]
+#[command(after_help = "Example: switchboard dev\nExample: switchboard dev --json --ports auto --data /tmp/one")]
+pub struct Dev {
+    /// `usual` (8460, 8461, 5070, 5071), or `auto`: whichever ports are free
+    #[arg(long, value_name = "PORTS", value_parser = ["auto", "usual"])]
+    ports: Option<String>,
+    /// Print one JSON object with all facts as the first line, once every socket is open
+    #[arg(long)]
+    json: bool,
+    /// Language of the banner, `en` or `ja`; without it, that of LANG
+    #[arg(long, value_name = "LANGUAGE", value_parser = ["en", "ja"])]
+    lang: Option<String>,
+    /// Read settings from this file, too
+    #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+impl Dev {
+    /// Runs until a signal ends it.
+    pub async fn run(mut self) -> Outcome {
+        let ports = match self.ports.as_deref() {
+            Some("auto") => Some(Ports::AUTO),
+            Some(_) => Some(Ports::USUAL),
+            None => None,
+        };
+        // A flag for one port is more exact than the flag for all four.
+        for (key, address) in ports.into_iter().flat_map(Ports::flags) {
+            self.settings.0.entry(key).or_insert(address);
+        }
+        let config = resolve(Mode::Development, self.settings, self.config.as_deref())?.config;
+        let language = Language::wanted(self.lang.as_deref(), |name| std::env::var(name).ok());
+        let data = config.data.clone();
+        live(config, |facts| {
+            let line = ready_line(facts);
+            let kept = data.join("facts.json");
+            if let Err(error) = keep(&kept, &line) {
+                tracing::warn!(%error, file = %kept.display(), "other commands will not find this server by themselves");
+            }
+            if self.json {
+                say(&line);
+            } else {
+                say(&banner::banner(facts, &data.display().to_string(), language, banner::colour()));
+            }
+            Some(Kept(kept))
+        })
+        .await
+    }
+}
+
+/// The file with the facts, for as long as they are true.
+pub struct Kept(PathBuf);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Starts, lets `ready` tell, and ends on SIGTERM, SIGINT or SIGHUP. A second signal ends at once.
+pub async fn live(config: Config, ready: impl FnOnce(&Facts) -> Option<Kept>) -> Outcome {
+    telemetry::start(&config, std::env::var("RUST_LOG").ok().as_deref())?;
+    let mut end = Signals::new().map_err(|error| Failure::new(Failure::FAILED, format!("no signals: {error}")))?;
+    let development = config.mode == Mode::Development;
+    let running = tokio::select! {
+        started = run::start(config) => started.map_err(|error| not_started(&error, development))?,
+        // Nothing was promised to anybody yet.
+        () = end.next() => return Ok(()),
+    };
+    let kept = ready(&running.facts);
+    end.next().await;
+    tracing::info!("ending: calls are hung up; a second signal ends at once");
+    drop(kept);
+    tokio::select! {
+        stopped = tokio::time::timeout(LONGEST_STOP, running.stop()) => {
+            stopped.map_err(|_| Failure::new(Failure::FAILED, format!("calls did not end within {} s", LONGEST_STOP.as_secs())))
+        }
+        () = end.next() => Err(Failure::new(Failure::INTERRUPTED, "")),
+    }
+}
+
+fn not_started(error: &anyhow::Error, development: bool) -> Failure {
+    let in_use = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|cause| cause.kind() == std::io::ErrorKind::AddrInUse);
+    let cure = match (in_use, development) {
+        (true, true) => "another program has the port; `switchboard dev --ports auto` takes free ones",
+        (true, false) => "another program has the port; end it, or set another address",
+        (false, _) => "`switchboard doctor` looks for the cause",
+    };
+    Failure::new(Failure::FAILED, format!("{error:#}; {cure}"))
+}
+
+/// The signals that ask a process to end.
+struct Signals([tokio::signal::unix::Signal; 3]);
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Signals([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?]))
+    }
+
+    async fn next(&mut self) {
+        let [terminate, interrupt, hangup] = &mut self.0;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
+/// The facts as one line, `ready` first.
+fn ready_line(facts: &Facts) -> String {
+    let mut line = serde_json::Map::from_iter([("ready".to_owned(), true.into())]);
+    if let Ok(serde_json::Value::Object(facts)) = serde_json::to_value(facts) {
+        line.extend(facts);
+    }
+    serde_json::Value::Object(line).to_string()
+}
+
+/// Writes the facts where other commands look for them, for the owner's eyes only: they hold the
+/// token. A reader sees the old file or the new one, never a half.
+fn keep(path: &Path, line: &str) -> std::io::Result<()> {
+    let next = path.with_extension("json.next");
+    // What a killed process left behind may have other rights.
+    let _ = fs::remove_file(&next);
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next)?;
+    writeln!(file, "{line}")?;
+    fs::rename(next, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_first_line_is_one_object_with_all_facts() {
+        let line = ready_line(&crate::banner::tests::facts());
+        assert!(line.starts_with(r#"{"ready":true,"#) && !line.contains('\n'), "{line}");
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        for key in ["api", "sip", "account_sid", "auth_token", "api_key_sid", "api_key_secret", "application_sid"] {
+            assert!(value[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {line}");
+        }
+        assert!(value["api_tls"].is_string() && value["numbers"]["echo"].is_string() && value["phones"][9].is_string(), "{line}");
+    }
+
+    #[test]
+    fn the_facts_are_for_the_owner_only_and_go_when_they_are_no_longer_true() {
+        let folder = std::env::temp_dir().join(format!("switchboard-facts-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("facts.json");
+        keep(&path, "old").unwrap();
+        keep(&path, "new").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new\n");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        drop(Kept(path.clone()));
+        assert!(!path.exists());
+        fs::remove_dir(folder).unwrap();
+    }
+}
