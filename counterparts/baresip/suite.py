@@ -109,10 +109,10 @@ class Telephone:
         except AssertionError as error:
             raise AssertionError("%s; it said %s; %s" % (error, [event.get("type") for event in self.events], self.said())) from None
 
-    def said(self):
+    def said(self, most=500):
         self.log.flush()
         with open(self.log.name, encoding="utf-8", errors="replace") as file:
-            return file.read()[-500:]
+            return file.read()[-most:]
 
     def heard(self):
         """What it heard in its last call, once it has ended."""
@@ -135,7 +135,8 @@ class Registered(Telephone):
 
     def __enter__(self):
         try:
-            self.wait("REGISTER_OK")
+            # It may have registered before the control port was there to tell: the log knows.
+            sb.until("baresip has registered", lambda: "[1 binding]" in self.said(1 << 20), 15)
         except BaseException:
             self.end()
             raise

@@ -100,7 +100,7 @@ def call_in(transport):
     assert form["SipDomain"] == DOMAIN.name, form
     # The far end hung up: the record says so.
     sb.status({"sid": form["CallSid"]}, "completed")
-    assert len(ear.packets) > 200, "only %d RTP packets" % len(ear.packets)
+    assert len(ear.packets) > 100, "only %d RTP packets" % len(ear.packets)
     sb.same_sound(ear.sound(), reference())
 
 
