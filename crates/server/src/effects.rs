@@ -163,7 +163,9 @@ impl Node {
                     leg.media.apply(media::Command::Bridge { a: port, b: other.media.port });
                 }
             }
-            MediaCommand::Unbridge(_) => leg.media.apply(media::Command::Unbridge { port }),
+            // An echo is a bridge of a port with itself.
+            MediaCommand::Unbridge(_) | MediaCommand::EndEcho => leg.media.apply(media::Command::Unbridge { port }),
+            MediaCommand::Echo => leg.media.apply(media::Command::Echo { port }),
         }
     }
 }

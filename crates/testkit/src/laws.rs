@@ -1,6 +1,6 @@
 //! What must hold whatever happens, watched effect by effect.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use model::call::CallStatus;
@@ -27,6 +27,7 @@ pub struct Laws {
     calls: BTreeMap<CallSid, Seen>,
     legs: BTreeMap<LegId, CallSid>,
     bridges: BTreeMap<LegId, LegId>,
+    echoes: BTreeSet<LegId>,
     knocking: BTreeMap<CallSid, LegId>,
 }
 
@@ -163,6 +164,7 @@ impl Laws {
         };
         if matches!(command, LegCommand::HangUp | LegCommand::Reject(_)) {
             self.legs.remove(&leg);
+            self.echoes.remove(&leg);
             let ended = self
                 .calls
                 .get(&call)
@@ -188,6 +190,9 @@ impl Laws {
                     })?;
                 }
                 for (a, b) in [(leg, *other), (*other, leg)] {
+                    must(!self.echoes.contains(&a), || {
+                        format!("{a:?} is joined while it hears itself")
+                    })?;
                     must(self.bridges.insert(a, b).is_none(), || {
                         format!("{a:?} is in two bridges")
                     })?;
@@ -199,6 +204,17 @@ impl Laws {
                     && self.bridges.remove(other) == Some(leg);
                 must(was, || format!("{leg:?} was not joined with {other:?}"))
             }
+            MediaCommand::Echo => {
+                let status = self.calls.get(&call).and_then(|seen| seen.status);
+                must(status == Some(CallStatus::InProgress), || {
+                    format!("{call} hears itself but is not answered")
+                })?;
+                let free = !self.bridges.contains_key(&leg) && self.echoes.insert(leg);
+                must(free, || format!("{leg:?} hears itself and another"))
+            }
+            MediaCommand::EndEcho => must(self.echoes.remove(&leg), || {
+                format!("{leg:?} did not hear itself")
+            }),
             MediaCommand::Play { .. } | MediaCommand::Stop(_) => self.lives(call, "sounds"),
         }
     }

@@ -512,6 +512,8 @@ impl Stage {
                 self.playing.remove(&leg);
                 self.say("stop", who);
             }
+            MediaCommand::Echo => self.say("echo", who),
+            MediaCommand::EndEcho => self.say("part", format!("{who} from itself")),
             MediaCommand::Bridge(other) => {
                 let text = format!("{who} with {}", self.who(other));
                 self.say("bridge", text);

@@ -337,6 +337,8 @@ impl World<'_> {
             }
             Effect::Media(_, MediaCommand::Bridge(_)) => self.reach("A1 a bridge"),
             Effect::Media(_, MediaCommand::Unbridge(_)) => {}
+            Effect::Media(_, MediaCommand::Echo) => self.reach("an echo"),
+            Effect::Media(_, MediaCommand::EndEcho) => self.reach("a change inside an echo"),
             Effect::Save(save) => {
                 let record = &save.record;
                 match (record.status, record.direction) {
@@ -580,7 +582,8 @@ impl World<'_> {
     fn verb(&mut self) -> String {
         let seconds = 1 + self.chance.below(8);
         let flag = self.chance.one_in(2);
-        match self.chance.below(12) {
+        match self.chance.below(13) {
+            12 => "<Echo/>".to_owned(),
             0 | 1 => "<Say>Hello</Say>".to_owned(),
             2 => "<Play>/music.mp3</Play>".to_owned(),
             3 => format!("<Pause length=\"{seconds}\"/>"),

@@ -31,6 +31,8 @@ const RACES: &[&str] = &[
     "B5 hang-up during a prompt",
     "B7 hang-up while a document is under way",
     "B8 the action of a caller who hung up",
+    "a change inside an echo",
+    "an echo",
 ];
 
 fn from_environment(name: &str, otherwise: u64) -> u64 {

@@ -53,6 +53,8 @@ pub(crate) struct Body {
     pub children: Vec<CallSid>,
     pub peer: Option<Peer>,
     pub playback: Option<PlaybackId>,
+    /// Whether it hears itself.
+    pub echo: bool,
     /// Address of the running document: the base of its URLs.
     pub base: Option<String>,
     pub time_limit: Duration,
@@ -155,6 +157,7 @@ impl Call {
                 children: Vec::new(),
                 peer: None,
                 playback: None,
+                echo: false,
                 base: None,
                 time_limit,
                 sip_status: None,
@@ -342,6 +345,7 @@ impl Course {
         if let Some(leg) = cx.body.leg.take() {
             cx.out.legs.remove(&leg);
             cx.body.playback = None;
+            cx.body.echo = false;
             if let Some(peer) = cx.body.peer.take() {
                 cx.out
                     .effects

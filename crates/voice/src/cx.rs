@@ -135,6 +135,13 @@ impl Cx<'_> {
         }
     }
 
+    /// Lets the caller hear himself, in place of what is playing.
+    pub fn echo(&mut self) {
+        self.stop();
+        self.body.echo = true;
+        self.media(MediaCommand::Echo);
+    }
+
     /// Sets the verb's one timer; its end comes as `Event::Timeout`.
     pub fn wait(&mut self, duration: Duration) {
         let deadline = Deadline::Verb(self.sid());
@@ -151,6 +158,9 @@ impl Cx<'_> {
     pub fn quiet(&mut self) {
         self.stop();
         self.stop_waiting();
+        if std::mem::take(&mut self.body.echo) {
+            self.media(MediaCommand::EndEcho);
+        }
     }
 
     pub fn wish(&mut self, intent: Intent) {

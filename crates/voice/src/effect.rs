@@ -104,6 +104,10 @@ pub enum MediaCommand {
     Bridge(LegId),
     /// Undo a bridge.
     Unbridge(LegId),
+    /// Let the leg hear itself.
+    Echo,
+    /// Undo an echo.
+    EndEcho,
 }
 
 /// What is played.

@@ -1,6 +1,7 @@
 //! The behaviour of each verb, one file each. Here is dispatch only.
 
 mod dial;
+mod echo;
 mod gather;
 mod pause;
 mod play;
@@ -68,6 +69,7 @@ pub(crate) enum Running {
     Pause(pause::Pause),
     Gather(Box<gather::Gather>),
     Dial(Box<dial::Dial>),
+    Echo(echo::Echo),
 }
 
 /// Begins a verb.
@@ -78,6 +80,7 @@ pub(crate) fn start(verb: Verb, cx: &mut Cx) -> Step<Running> {
         Verb::Pause(verb) => pause::start(verb, cx).map(Running::Pause),
         Verb::Gather(verb) => gather::start(verb, cx).map(|v| Running::Gather(Box::new(v))),
         Verb::Dial(verb) => dial::start(verb, cx).map(|v| Running::Dial(Box::new(v))),
+        Verb::Echo(_) => echo::start(cx).map(Running::Echo),
         Verb::Redirect(verb) => redirect::start(verb),
         Verb::Reject(verb) => reject::start(verb, cx),
         Verb::Hangup(_) => Step::Hangup,
@@ -106,6 +109,7 @@ impl Running {
             Running::Pause(_) => "Pause",
             Running::Gather(_) => "Gather",
             Running::Dial(_) => "Dial",
+            Running::Echo(_) => "Echo",
         }
     }
 
@@ -116,6 +120,7 @@ impl Running {
             Running::Pause(verb) => verb.handle(event).map(Running::Pause),
             Running::Gather(verb) => verb.handle(event, cx).map(|v| Running::Gather(Box::new(v))),
             Running::Dial(verb) => verb.handle(event, cx).map(|v| Running::Dial(Box::new(v))),
+            Running::Echo(verb) => verb.handle(event).map(Running::Echo),
         }
     }
 
