@@ -22,7 +22,12 @@ pub enum Language {
 impl Language {
     /// The language asked for, else that of the environment, in the order of POSIX.
     pub fn wanted(flag: Option<&str>, env: impl Fn(&str) -> Option<String>) -> Self {
-        let locale = || ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(env).find(|set| !set.is_empty());
+        let locale = || {
+            ["LC_ALL", "LC_MESSAGES", "LANG"]
+                .into_iter()
+                .filter_map(env)
+                .find(|set| !set.is_empty())
+        };
         let japanese = match flag {
             Some(flag) => flag == "ja",
             None => locale().is_some_and(|locale| locale == "ja" || locale.starts_with("ja_")),
@@ -47,9 +52,18 @@ pub fn colour() -> bool {
 pub fn banner(facts: &Facts, data: &str, language: Language, colour: bool) -> String {
     let mut out = String::new();
     let t = |en: &'static str, ja: &'static str| language.pick(en, ja);
-    let bold = |text: &str| if colour { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() };
+    let bold = |text: &str| {
+        if colour {
+            format!("\x1b[1m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    };
     let version = env!("CARGO_PKG_VERSION");
-    let mode = t("development mode, only this computer can connect", "開発モード（このコンピューターからのみ接続できます）");
+    let mode = t(
+        "development mode, only this computer can connect",
+        "開発モード（このコンピューターからのみ接続できます）",
+    );
     let _ = writeln!(out, "{}  {mode}", bold(&format!("Switchboard {version}")));
     let kept = t("Everything is kept in", "データの保存先:");
     let _ = writeln!(out, "{kept} {data}");
@@ -58,7 +72,13 @@ pub fn banner(facts: &Facts, data: &str, language: Language, colour: bool) -> St
     let mut row = |name: &str, values: &[&str]| push_wrapped(&mut out, name, values);
     row("API", &[&facts.api]);
     if let Some(tls) = &facts.api_tls {
-        row("", &[tls, t("(with a certificate of its own)", "（自己署名証明書）")]);
+        row(
+            "",
+            &[
+                tls,
+                t("(with a certificate of its own)", "（自己署名証明書）"),
+            ],
+        );
     }
     row("SIP", &[&facts.sip, "udp tcp"]);
     row("Account SID", &[&facts.account_sid]);
@@ -67,33 +87,84 @@ pub fn banner(facts: &Facts, data: &str, language: Language, colour: bool) -> St
     row(t("  secret", "  シークレット"), &[&facts.api_key_secret]);
     row("TwiML App", &[&facts.application_sid]);
 
-    let numbers: Vec<String> = facts.numbers.iter().map(|(purpose, number)| format!("{number} {purpose}")).collect();
-    row(t("Numbers", "電話番号"), &numbers.iter().map(String::as_str).collect::<Vec<_>>());
+    let numbers: Vec<String> = facts
+        .numbers
+        .iter()
+        .map(|(purpose, number)| format!("{number} {purpose}"))
+        .collect();
+    row(
+        t("Numbers", "電話番号"),
+        &numbers.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
     if let (Some(first), Some(last)) = (facts.phones.first(), facts.phones.last()) {
         let span = format!("{first} {} {last}", t("to", "～"));
         row(t("Virtual phones", "仮想電話機"), &[&span]);
     }
     let register = format!("sip:{}@{}", facts.sip_user, facts.sip);
-    row(t("SIP user", "SIP ユーザー"), &[&register, t("password", "パスワード"), &facts.sip_password]);
+    row(
+        t("SIP user", "SIP ユーザー"),
+        &[&register, t("password", "パスワード"), &facts.sip_password],
+    );
     out.push('\n');
 
-    let _ = writeln!(out, "{}", bold(t("Three things to try", "試してみましょう")));
+    let _ = writeln!(
+        out,
+        "{}",
+        bold(t("Three things to try", "試してみましょう"))
+    );
     let phone = facts.phones.first().map_or("+15005550120", String::as_str);
     let number = |purpose: &str| facts.numbers.get(purpose).map_or("", String::as_str);
-    let from = if number("demo").is_empty() { facts.numbers.values().next().map_or("", String::as_str) } else { number("demo") };
-    let _ = writeln!(out, "\n  1  {}\n", t("Call a virtual phone with curl:", "curl で仮想電話機に発信する:"));
+    let from = if number("demo").is_empty() {
+        facts.numbers.values().next().map_or("", String::as_str)
+    } else {
+        number("demo")
+    };
+    let _ = writeln!(
+        out,
+        "\n  1  {}\n",
+        t(
+            "Call a virtual phone with curl:",
+            "curl で仮想電話機に発信する:"
+        )
+    );
     // With the SID in a variable, no line is too long to be pasted.
     let _ = writeln!(out, "A={}", facts.account_sid);
     let _ = writeln!(out, "curl -u $A:{} \\", facts.auth_token);
     let _ = writeln!(out, "  {}/2010-04-01/Accounts/$A/Calls.json \\", facts.api);
-    let _ = writeln!(out, "  --data-urlencode To={phone} --data-urlencode From={from} \\");
-    let _ = writeln!(out, "  --data-urlencode Url={}/_switchboard/demo/voice", facts.api);
-    let _ = writeln!(out, "\n  2  {}\n", t("Make it say your words, and listen to what the phone heard:", "好きな言葉を話させて、電話機に届いた音声を聞く:"));
-    let _ = writeln!(out, "switchboard call --to {phone} --speak \"Hello\" --wav heard.wav{}", folder_flag(data));
-    let yours = t("Call your own program: it answers at", "自分のプログラムを呼び出す（応答先:");
+    let _ = writeln!(
+        out,
+        "  --data-urlencode To={phone} --data-urlencode From={from} \\"
+    );
+    let _ = writeln!(
+        out,
+        "  --data-urlencode Url={}/_switchboard/demo/voice",
+        facts.api
+    );
+    let _ = writeln!(
+        out,
+        "\n  2  {}\n",
+        t(
+            "Make it say your words, and listen to what the phone heard:",
+            "好きな言葉を話させて、電話機に届いた音声を聞く:"
+        )
+    );
+    let _ = writeln!(
+        out,
+        "switchboard call --to {phone} --speak \"Hello\" --wav heard.wav{}",
+        folder_flag(data)
+    );
+    let yours = t(
+        "Call your own program: it answers at",
+        "自分のプログラムを呼び出す（応答先:",
+    );
     let _ = writeln!(out, "\n  3  {yours}");
     let _ = writeln!(out, "     http://localhost:3000/voice{}\n", t("", "）"));
-    let _ = write!(out, "switchboard phone dial {phone} --to {}{}", number("yours"), folder_flag(data));
+    let _ = write!(
+        out,
+        "switchboard phone dial {phone} --to {}{}",
+        number("yours"),
+        folder_flag(data)
+    );
     out
 }
 
@@ -105,7 +176,11 @@ fn folder_flag(data: &str) -> String {
     }
     // Quoted for the shell, where a quote ends, is escaped and begins again.
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
-    let quoted = if data.chars().all(plain) { data.to_owned() } else { format!("'{}'", data.replace('\'', r"'\''")) };
+    let quoted = if data.chars().all(plain) {
+        data.to_owned()
+    } else {
+        format!("'{}'", data.replace('\'', r"'\''"))
+    };
     format!(" \\\n  --data {quoted}")
 }
 
@@ -148,7 +223,13 @@ pub mod tests {
 
     /// Facts as a fresh system has them, with the longest port numbers.
     pub fn facts() -> Facts {
-        let numbers = [("echo", 100), ("menu", 101), ("demo", 102), ("failures", 105), ("yours", 110)];
+        let numbers = [
+            ("echo", 100),
+            ("menu", 101),
+            ("demo", 102),
+            ("failures", 105),
+            ("yours", 110),
+        ];
         let one = "00000000000000000000000000000001";
         Facts {
             api: "http://127.0.0.1:65535".to_owned(),
@@ -159,7 +240,10 @@ pub mod tests {
             api_key_sid: format!("SK{one}"),
             api_key_secret: "0123456789abcdef0123456789abcdef".to_owned(),
             application_sid: format!("AP{one}"),
-            numbers: numbers.into_iter().map(|(purpose, last)| (purpose.to_owned(), format!("+15005550{last}"))).collect::<BTreeMap<_, _>>(),
+            numbers: numbers
+                .into_iter()
+                .map(|(purpose, last)| (purpose.to_owned(), format!("+15005550{last}")))
+                .collect::<BTreeMap<_, _>>(),
             phones: (120..130).map(|last| format!("+15005550{last}")).collect(),
             sip_domain: "local.sip.twilio.com".to_owned(),
             sip_user: "alice".to_owned(),
@@ -182,20 +266,50 @@ pub mod tests {
         for language in [Language::En, Language::Ja] {
             let banner = banner(&facts, ".switchboard", language, false);
             let api_tls = facts.api_tls.as_ref().unwrap();
-            let values = [&facts.api, api_tls, &facts.sip, &facts.account_sid, &facts.auth_token, &facts.api_key_sid, &facts.application_sid, &facts.sip_user];
-            for value in values.into_iter().chain(facts.numbers.values()).chain(facts.numbers.keys()) {
-                assert!(banner.contains(value.as_str()), "{value} is missing:\n{banner}");
+            let values = [
+                &facts.api,
+                api_tls,
+                &facts.sip,
+                &facts.account_sid,
+                &facts.auth_token,
+                &facts.api_key_sid,
+                &facts.application_sid,
+                &facts.sip_user,
+            ];
+            for value in values
+                .into_iter()
+                .chain(facts.numbers.values())
+                .chain(facts.numbers.keys())
+            {
+                assert!(
+                    banner.contains(value.as_str()),
+                    "{value} is missing:\n{banner}"
+                );
             }
-            assert!(!banner.contains('\x1b') && !banner.contains("--data "), "{banner}");
+            assert!(
+                !banner.contains('\x1b') && !banner.contains("--data "),
+                "{banner}"
+            );
         }
     }
 
     #[test]
     fn the_commands_can_be_pasted() {
         let banner = banner(&facts(), "it's here", Language::Ja, false);
-        let curl = banner.split("\n\n").find(|block| block.starts_with("A=AC")).unwrap();
-        assert!(curl.is_ascii() && curl.contains("To=+15005550120") && curl.contains("From=+15005550102"), "{curl}");
-        assert!(curl.ends_with("Url=http://127.0.0.1:65535/_switchboard/demo/voice"), "{curl}");
+        let curl = banner
+            .split("\n\n")
+            .find(|block| block.starts_with("A=AC"))
+            .unwrap();
+        assert!(
+            curl.is_ascii()
+                && curl.contains("To=+15005550120")
+                && curl.contains("From=+15005550102"),
+            "{curl}"
+        );
+        assert!(
+            curl.ends_with("Url=http://127.0.0.1:65535/_switchboard/demo/voice"),
+            "{curl}"
+        );
         assert!(banner.contains(r"--data 'it'\''s here'"), "{banner}");
     }
 
@@ -203,18 +317,31 @@ pub mod tests {
     fn colour_is_an_addition_only() {
         let plain = banner(&facts(), ".switchboard", Language::En, false);
         let coloured = banner(&facts(), ".switchboard", Language::En, true);
-        assert_eq!(coloured.replace("\x1b[1m", "").replace("\x1b[0m", ""), plain);
+        assert_eq!(
+            coloured.replace("\x1b[1m", "").replace("\x1b[0m", ""),
+            plain
+        );
         assert_ne!(coloured, plain);
     }
 
     #[test]
     fn the_flag_wins_then_the_locale() {
         let wanted = |flag, set: &'static [(&str, &str)]| {
-            Language::wanted(flag, |name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+            Language::wanted(flag, |name| {
+                set.iter()
+                    .find(|(key, _)| *key == name)
+                    .map(|(_, value)| (*value).to_owned())
+            })
         };
         assert_eq!(wanted(None, &[("LANG", "ja_JP.UTF-8")]), Language::Ja);
-        assert_eq!(wanted(None, &[("LC_ALL", "C"), ("LANG", "ja_JP.UTF-8")]), Language::En);
-        assert_eq!(wanted(None, &[("LC_ALL", ""), ("LANG", "ja_JP")]), Language::Ja);
+        assert_eq!(
+            wanted(None, &[("LC_ALL", "C"), ("LANG", "ja_JP.UTF-8")]),
+            Language::En
+        );
+        assert_eq!(
+            wanted(None, &[("LC_ALL", ""), ("LANG", "ja_JP")]),
+            Language::Ja
+        );
         assert_eq!(wanted(Some("en"), &[("LANG", "ja_JP")]), Language::En);
         assert_eq!(wanted(Some("ja"), &[]), Language::Ja);
         assert_eq!(wanted(None, &[("LANG", "jam")]), Language::En);

@@ -84,7 +84,10 @@ impl Failure {
     const INTERRUPTED: u8 = 130;
 
     fn new(code: u8, text: impl Into<String>) -> Self {
-        Failure { code, text: text.into() }
+        Failure {
+            code,
+            text: text.into(),
+        }
     }
 }
 
@@ -107,10 +110,15 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Failure::USAGE));
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("switchboard: no threads to work with: {error}; `switchboard doctor` looks for the cause");
+            eprintln!(
+                "switchboard: no threads to work with: {error}; `switchboard doctor` looks for the cause"
+            );
             return ExitCode::from(Failure::FAILED);
         }
     };
@@ -151,7 +159,9 @@ fn arguments(given: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let first = given.get(1).and_then(|first| first.to_str());
     let meant = match first {
         None => given.len() == 1,
-        Some(first) => first.starts_with('-') && !["-h", "--help", "-V", "--version"].contains(&first),
+        Some(first) => {
+            first.starts_with('-') && !["-h", "--help", "-V", "--version"].contains(&first)
+        }
     };
     if meant {
         given.insert(1, "dev".into());
@@ -169,7 +179,12 @@ fn say(line: &str) {
 #[derive(clap::Args)]
 struct DataFolder {
     /// The data folder of the running `switchboard dev`, where the facts about it are
-    #[arg(long, value_name = "DIR", env = "SWITCHBOARD_DATA", default_value = ".switchboard")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "SWITCHBOARD_DATA",
+        default_value = ".switchboard"
+    )]
     data: PathBuf,
 }
 
@@ -181,15 +196,24 @@ mod tests {
 
     fn typed(line: &str) -> Vec<String> {
         let given = line.split(' ').map(OsString::from);
-        arguments(given).into_iter().map(|argument| argument.into_string().unwrap()).collect()
+        arguments(given)
+            .into_iter()
+            .map(|argument| argument.into_string().unwrap())
+            .collect()
     }
 
     #[test]
     fn without_a_command_dev_is_meant() {
         assert_eq!(typed("switchboard"), ["switchboard", "dev"]);
-        assert_eq!(typed("switchboard --json"), ["switchboard", "dev", "--json"]);
+        assert_eq!(
+            typed("switchboard --json"),
+            ["switchboard", "dev", "--json"]
+        );
         assert_eq!(typed("switchboard --help"), ["switchboard", "--help"]);
-        assert_eq!(typed("switchboard call --to x"), ["switchboard", "call", "--to", "x"]);
+        assert_eq!(
+            typed("switchboard call --to x"),
+            ["switchboard", "call", "--to", "x"]
+        );
     }
 
     #[test]
@@ -199,12 +223,27 @@ mod tests {
         cli.clone().debug_assert();
         fn examine(command: &clap::Command) {
             for argument in command.get_arguments() {
-                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} {}",
+                    command.get_name(),
+                    argument.get_id()
+                );
             }
-            let below: Vec<_> = command.get_subcommands().filter(|below| below.get_name() != "help").collect();
+            let below: Vec<_> = command
+                .get_subcommands()
+                .filter(|below| below.get_name() != "help")
+                .collect();
             assert!(command.get_about().is_some(), "{}", command.get_name());
-            let example = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(example.contains("Example"), "{} has no example", command.get_name());
+            let example = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                example.contains("Example"),
+                "{} has no example",
+                command.get_name()
+            );
             below.into_iter().for_each(examine);
         }
         examine(&cli);
@@ -227,11 +266,32 @@ mod tests {
             "switchboard completions bash",
         ];
         for line in lines {
-            Cli::try_parse_from(line.split(' ')).map(drop).unwrap_or_else(|error| panic!("{line}: {error}"));
+            Cli::try_parse_from(line.split(' '))
+                .map(drop)
+                .unwrap_or_else(|error| panic!("{line}: {error}"));
         }
-        for line in ["switchboard call --to x", "switchboard call --to x --speak a --url b", "switchboard serve", "switchboard dev --ports some"] {
-            let error = Cli::try_parse_from(line.split(' ')).map(drop).expect_err(line);
+        for line in [
+            "switchboard call --to x",
+            "switchboard call --to x --speak a --url b",
+            "switchboard serve",
+            "switchboard dev --ports some",
+        ] {
+            let error = Cli::try_parse_from(line.split(' '))
+                .map(drop)
+                .expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_page_about_the_command_line_names_every_command_and_setting() {
+        let page = include_str!("../../../docs/command-line.md");
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            assert!(page.contains(&format!("| `switchboard {name}")), "{name}");
+        }
+        for setting in &crate::config::SETTINGS {
+            assert!(page.contains(&format!("`{}`", setting.key)), "{}", setting.key);
         }
     }
 }

@@ -64,7 +64,17 @@ pub struct TrunkSetting {
 }
 
 /// The keys of a `[[trunk]]`, for messages about unknown ones.
-const TRUNK_KEYS: [&str; 9] = ["name", "host", "port", "transport", "username", "password", "sources", "prefixes", "default"];
+const TRUNK_KEYS: [&str; 9] = [
+    "name",
+    "host",
+    "port",
+    "transport",
+    "username",
+    "password",
+    "sources",
+    "prefixes",
+    "default",
+];
 
 /// Everything the operator may set.
 #[derive(Debug, Clone)]
@@ -130,7 +140,11 @@ impl Config {
     /// A server, before anything is set.
     pub fn production() -> Self {
         let data = PathBuf::from("/var/lib/switchboard");
-        Self { mode: Mode::Production, phones: None, ..Self::development(data, Ports::USUAL) }
+        Self {
+            mode: Mode::Production,
+            phones: None,
+            ..Self::development(data, Ports::USUAL)
+        }
     }
 
     /// Puts the layers on top of each other.
@@ -141,25 +155,37 @@ impl Config {
         };
         let mut origins = BTreeMap::new();
         let (from_file, trunks) = match &layers.file {
-            Some((path, text)) => read_file(text).map_err(|invalid| invalid.within(&path.display().to_string()))?,
+            Some((path, text)) => {
+                read_file(text).map_err(|invalid| invalid.within(&path.display().to_string()))?
+            }
             None => Default::default(),
         };
         config.trunks = trunks;
         for setting in &SETTINGS {
             let twin = setting.env();
             let from_env = layers.env.get(&twin).filter(|text| !text.is_empty());
-            let (text, origin) = match (layers.flags.get(setting.key), from_env, from_file.get(setting.key)) {
+            let (text, origin) = match (
+                layers.flags.get(setting.key),
+                from_env,
+                from_file.get(setting.key),
+            ) {
                 (Some(text), _, _) => (text, format!("--{}", setting.key)),
                 (None, Some(text), _) => (text, twin),
                 (None, None, Some(text)) => {
-                    let file = layers.file.as_ref().map(|(path, _)| path.display().to_string());
+                    let file = layers
+                        .file
+                        .as_ref()
+                        .map(|(path, _)| path.display().to_string());
                     (text, file.unwrap_or_default())
                 }
                 (None, None, None) => continue,
             };
-            config
-                .set(setting.key, text)
-                .map_err(|cure| Invalid(format!("{} (from {origin}): `{text}` will not do; {cure}", setting.key)))?;
+            config.set(setting.key, text).map_err(|cure| {
+                Invalid(format!(
+                    "{} (from {origin}): `{text}` will not do; {cure}",
+                    setting.key
+                ))
+            })?;
             origins.insert(setting.key, origin);
         }
         config.check()?;
@@ -177,7 +203,10 @@ impl Config {
             "media-ports" => {
                 let cure = "write the first and the last port, like 20000-32000; a call takes two";
                 let (first, last) = text.split_once('-').ok_or(cure)?;
-                let (first, last): (u16, u16) = (first.trim().parse().map_err(|_| cure)?, last.trim().parse().map_err(|_| cure)?);
+                let (first, last): (u16, u16) = (
+                    first.trim().parse().map_err(|_| cure)?,
+                    last.trim().parse().map_err(|_| cure)?,
+                );
                 if first < 1024 || last <= first {
                     return Err(cure.to_owned());
                 }
@@ -185,14 +214,26 @@ impl Config {
             }
             "public-host" => {
                 if text.is_empty() || text.contains(|c: char| c == '/' || c.is_whitespace()) {
-                    return Err("write a host name or an address without a scheme, like voice.example.org".to_owned());
+                    return Err(
+                        "write a host name or an address without a scheme, like voice.example.org"
+                            .to_owned(),
+                    );
                 }
                 self.public_host = Some(text.to_owned());
             }
             "egress-allow" => {
-                let networks: Vec<String> = text.split(',').map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).collect();
-                if let Some(wrong) = networks.iter().find(|one| one.parse::<IpNetwork>().is_err()) {
-                    return Err(format!("`{wrong}` is not a network; write something like 10.0.0.0/8"));
+                let networks: Vec<String> = text
+                    .split(',')
+                    .map(|one| one.trim().to_owned())
+                    .filter(|one| !one.is_empty())
+                    .collect();
+                if let Some(wrong) = networks
+                    .iter()
+                    .find(|one| one.parse::<IpNetwork>().is_err())
+                {
+                    return Err(format!(
+                        "`{wrong}` is not a network; write something like 10.0.0.0/8"
+                    ));
                 }
                 self.egress_allow = networks;
             }
@@ -222,7 +263,12 @@ impl Config {
     /// What no single setting can see.
     fn check(&self) -> Result<(), Invalid> {
         if self.mode == Mode::Development {
-            let bound = [("http", Some(self.http)), ("https", self.https), ("sip", Some(self.sip)), ("sips", self.sips)];
+            let bound = [
+                ("http", Some(self.http)),
+                ("https", self.https),
+                ("sip", Some(self.sip)),
+                ("sips", self.sips),
+            ];
             for (key, address) in bound {
                 if let Some(address) = address.filter(|address| !address.ip().is_loopback()) {
                     return Err(Invalid(format!(
@@ -239,15 +285,22 @@ impl Config {
             if name.is_empty() || names.contains(&name.as_str()) {
                 return wrong("give every trunk a name of its own");
             }
-            if trunk.host.is_empty() || trunk.host.contains(|c: char| c == '/' || c.is_whitespace()) {
+            if trunk.host.is_empty() || trunk.host.contains(|c: char| c == '/' || c.is_whitespace())
+            {
                 return wrong("host is a host name or an address, like sip.carrier.example");
             }
             if trunk.password.is_some() && trunk.username.is_none() {
                 return wrong("a password needs a username");
             }
-            let plain = |prefix: &String| prefix.strip_prefix('+').is_some_and(|rest| rest.len() <= 15 && rest.bytes().all(|b| b.is_ascii_digit()));
+            let plain = |prefix: &String| {
+                prefix.strip_prefix('+').is_some_and(|rest| {
+                    rest.len() <= 15 && rest.bytes().all(|b| b.is_ascii_digit())
+                })
+            };
             if let Some(prefix) = trunk.prefixes.iter().find(|prefix| !plain(prefix)) {
-                return wrong(&format!("`{prefix}` is not the beginning of a number; write something like +49"));
+                return wrong(&format!(
+                    "`{prefix}` is not the beginning of a number; write something like +49"
+                ));
             }
             names.push(name);
         }
@@ -260,7 +313,9 @@ impl Config {
     /// A setting's value as it is written in TOML; nothing if it is not set.
     fn shown(&self, key: &str) -> Option<String> {
         let quoted = |text: String| toml::Value::String(text).to_string();
-        let or_off = |address: Option<SocketAddr>| address.map_or("off".to_owned(), |address| address.to_string());
+        let or_off = |address: Option<SocketAddr>| {
+            address.map_or("off".to_owned(), |address| address.to_string())
+        };
         Some(match key {
             "data" => quoted(self.data.display().to_string()),
             "http" => quoted(self.http.to_string()),
@@ -274,26 +329,39 @@ impl Config {
             "max-calls" => self.max_calls.to_string(),
             "max-call-secs" => self.max_call_secs.to_string(),
             "log" => quoted(self.log.clone().unwrap_or_else(|| "info".to_owned())),
-            "log-format" => quoted(if self.log_format == LogFormat::Json { "json" } else { "text" }.to_owned()),
+            "log-format" => quoted(
+                if self.log_format == LogFormat::Json {
+                    "json"
+                } else {
+                    "text"
+                }
+                .to_owned(),
+            ),
             _ => return None,
         })
     }
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "write an address and a port, like 127.0.0.1:8460 or [::1]:8460".to_owned())
+    text.parse()
+        .map_err(|_| "write an address and a port, like 127.0.0.1:8460 or [::1]:8460".to_owned())
 }
 
 fn address_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
     if text == "off" {
         return Ok(None);
     }
-    let address = text.parse().map_err(|_| "write an address and a port, like 127.0.0.1:8461, or off".to_owned())?;
+    let address = text
+        .parse()
+        .map_err(|_| "write an address and a port, like 127.0.0.1:8461, or off".to_owned())?;
     Ok(Some(address))
 }
 
 fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
-    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (least..=most).contains(number));
     number.ok_or_else(|| format!("write a whole number from {least} to {most}"))
 }
 
@@ -324,10 +392,25 @@ impl Layers {
     /// error as in the file: container platforms put variables of their own beside ours.
     pub fn misspelt(&self) -> Vec<(String, String)> {
         let known: Vec<String> = SETTINGS.iter().map(Setting::env).collect();
-        let near = |name: &String| known.iter().find(|known| (1..=2).contains(&distance(name, known))).cloned();
-        let of_commands = ["SWITCHBOARD_CONFIG", "SWITCHBOARD_API", "SWITCHBOARD_ACCOUNT", "SWITCHBOARD_TOKEN"];
-        let ours = self.env.keys().filter(|name| name.starts_with("SWITCHBOARD_") && !known.contains(name) && !of_commands.contains(&name.as_str()));
-        ours.filter_map(|name| Some((name.clone(), near(name)?))).collect()
+        let near = |name: &String| {
+            known
+                .iter()
+                .find(|known| (1..=2).contains(&distance(name, known)))
+                .cloned()
+        };
+        let of_commands = [
+            "SWITCHBOARD_CONFIG",
+            "SWITCHBOARD_API",
+            "SWITCHBOARD_ACCOUNT",
+            "SWITCHBOARD_TOKEN",
+        ];
+        let ours = self.env.keys().filter(|name| {
+            name.starts_with("SWITCHBOARD_")
+                && !known.contains(name)
+                && !of_commands.contains(&name.as_str())
+        });
+        ours.filter_map(|name| Some((name.clone(), near(name)?)))
+            .collect()
     }
 }
 
@@ -345,7 +428,10 @@ impl Resolved {
     pub fn toml(&self) -> String {
         let mut out = String::new();
         for setting in &SETTINGS {
-            let origin = self.origins.get(setting.key).map_or("default", String::as_str);
+            let origin = self
+                .origins
+                .get(setting.key)
+                .map_or("default", String::as_str);
             let _ = match self.config.shown(setting.key) {
                 Some(value) => writeln!(out, "{} = {value}  # {origin}", setting.key),
                 None => writeln!(out, "# {} is not set", setting.key),
@@ -355,7 +441,12 @@ impl Resolved {
             let quoted = |text: &str| toml::Value::from(text).to_string();
             let sources: Vec<String> = trunk.sources.iter().map(ToString::to_string).collect();
             let port = trunk.port.unwrap_or(trunk.transport.default_port());
-            let _ = writeln!(out, "\n[[trunk]]\nname = {}\nhost = {}\nport = {port}", quoted(&trunk.name), quoted(&trunk.host));
+            let _ = writeln!(
+                out,
+                "\n[[trunk]]\nname = {}\nhost = {}\nport = {port}",
+                quoted(&trunk.name),
+                quoted(&trunk.host)
+            );
             let _ = writeln!(out, "transport = \"{}\"", trunk.transport);
             if let Some(username) = &trunk.username {
                 let _ = writeln!(out, "username = {}", quoted(username));
@@ -364,7 +455,11 @@ impl Resolved {
                 let _ = writeln!(out, "# password is set and not shown");
             }
             let _ = writeln!(out, "sources = {}", toml::Value::from(sources));
-            let _ = writeln!(out, "prefixes = {}", toml::Value::from(trunk.prefixes.clone()));
+            let _ = writeln!(
+                out,
+                "prefixes = {}",
+                toml::Value::from(trunk.prefixes.clone())
+            );
             let _ = writeln!(out, "default = {}", trunk.default);
         }
         out
@@ -373,20 +468,37 @@ impl Resolved {
 
 /// Reads the file: settings as text by key, and the trunks.
 fn read_file(text: &str) -> Result<(BTreeMap<String, String>, Vec<TrunkSetting>), Invalid> {
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| Invalid(error.to_string().trim_end().to_owned()))?;
+    let table: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| Invalid(error.to_string().trim_end().to_owned()))?;
     let (mut settings, mut trunks) = (BTreeMap::new(), Vec::new());
     for (key, value) in table {
         if key == "trunk" {
             let toml::Value::Array(all) = value else {
-                return Err(Invalid("write each trunk under a heading of its own, [[trunk]]".to_owned()));
+                return Err(Invalid(
+                    "write each trunk under a heading of its own, [[trunk]]".to_owned(),
+                ));
             };
             for (at, trunk) in all.into_iter().enumerate() {
-                let unknown = trunk.as_table().and_then(|table| table.keys().find(|key| !TRUNK_KEYS.contains(&key.as_str())).cloned());
+                let unknown = trunk.as_table().and_then(|table| {
+                    table
+                        .keys()
+                        .find(|key| !TRUNK_KEYS.contains(&key.as_str()))
+                        .cloned()
+                });
                 if let Some(unknown) = unknown {
-                    return Err(Invalid(format!("[[trunk]] number {}: {}", at + 1, unknown_key(&unknown, TRUNK_KEYS))));
+                    return Err(Invalid(format!(
+                        "[[trunk]] number {}: {}",
+                        at + 1,
+                        unknown_key(&unknown, TRUNK_KEYS)
+                    )));
                 }
                 let trunk = trunk.try_into().map_err(|error| {
-                    Invalid(format!("[[trunk]] number {}: {}; `switchboard config --example` shows one", at + 1, error.to_string().trim_end()))
+                    Invalid(format!(
+                        "[[trunk]] number {}: {}; `switchboard config --example` shows one",
+                        at + 1,
+                        error.to_string().trim_end()
+                    ))
                 })?;
                 trunks.push(trunk);
             }
@@ -406,18 +518,28 @@ fn read_file(text: &str) -> Result<(BTreeMap<String, String>, Vec<TrunkSetting>)
             }
             _ => None,
         };
-        let text = text.ok_or_else(|| Invalid(format!("{key}: this kind of value will not do; write it like {}", setting.sample)))?;
+        let text = text.ok_or_else(|| {
+            Invalid(format!(
+                "{key}: this kind of value will not do; write it like {}",
+                setting.sample
+            ))
+        })?;
         settings.insert(key, text);
     }
     Ok((settings, trunks))
 }
 
 fn unknown_key<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let nearest = known.into_iter().min_by_key(|known| distance(unknown, known));
-    let nearest = nearest.filter(|known| distance(unknown, known) <= known.len().max(unknown.len()) / 2);
+    let nearest = known
+        .into_iter()
+        .min_by_key(|known| distance(unknown, known));
+    let nearest =
+        nearest.filter(|known| distance(unknown, known) <= known.len().max(unknown.len()) / 2);
     match nearest {
         Some(known) => format!("there is no setting `{unknown}`; did you mean `{known}`?"),
-        None => format!("there is no setting `{unknown}`; `switchboard config --example` shows all of them"),
+        None => format!(
+            "there is no setting `{unknown}`; `switchboard config --example` shows all of them"
+        ),
     }
 }
 
@@ -451,7 +573,10 @@ pub struct Setting {
 impl Setting {
     /// Its name in the environment.
     pub fn env(&self) -> String {
-        format!("SWITCHBOARD_{}", self.key.to_ascii_uppercase().replace('-', "_"))
+        format!(
+            "SWITCHBOARD_{}",
+            self.key.to_ascii_uppercase().replace('-', "_")
+        )
     }
 }
 
@@ -571,14 +696,29 @@ pub struct Ports {
 
 impl Ports {
     /// What the documentation and the banner use.
-    pub const USUAL: Ports = Ports { http: 8460, https: 8461, sip: 5070, sips: 5071 };
+    pub const USUAL: Ports = Ports {
+        http: 8460,
+        https: 8461,
+        sip: 5070,
+        sips: 5071,
+    };
     /// Whichever are free.
-    pub const AUTO: Ports = Ports { http: 0, https: 0, sip: 0, sips: 0 };
+    pub const AUTO: Ports = Ports {
+        http: 0,
+        https: 0,
+        sip: 0,
+        sips: 0,
+    };
 
     /// The settings that these ports stand for, as if each were a flag.
     pub fn flags(self) -> [(&'static str, String); 4] {
         let local = |port: u16| format!("127.0.0.1:{port}");
-        [("http", local(self.http)), ("https", local(self.https)), ("sip", local(self.sip)), ("sips", local(self.sips))]
+        [
+            ("http", local(self.http)),
+            ("https", local(self.https)),
+            ("sip", local(self.sip)),
+            ("sips", local(self.sips)),
+        ]
     }
 }
 
@@ -587,11 +727,16 @@ mod tests {
     use super::*;
 
     fn file(text: &str) -> Layers {
-        Layers { file: Some((PathBuf::from("s.toml"), text.to_owned())), ..Layers::default() }
+        Layers {
+            file: Some((PathBuf::from("s.toml"), text.to_owned())),
+            ..Layers::default()
+        }
     }
 
     fn refused(mode: Mode, layers: &Layers) -> String {
-        Config::resolve(mode, layers).expect_err("must be refused").0
+        Config::resolve(mode, layers)
+            .expect_err("must be refused")
+            .0
     }
 
     #[test]
@@ -599,12 +744,17 @@ mod tests {
         let mut layers = Layers::default();
         let calls = |layers: &Layers| {
             let resolved = Config::resolve(Mode::Production, layers).unwrap();
-            (resolved.config.max_calls, resolved.origins.get("max-calls").cloned())
+            (
+                resolved.config.max_calls,
+                resolved.origins.get("max-calls").cloned(),
+            )
         };
         assert_eq!(calls(&layers), (10_000, None));
         layers.file = file("max-calls = 1").file;
         assert_eq!(calls(&layers), (1, Some("s.toml".into())));
-        layers.env.insert("SWITCHBOARD_MAX_CALLS".into(), "2".into());
+        layers
+            .env
+            .insert("SWITCHBOARD_MAX_CALLS".into(), "2".into());
         assert_eq!(calls(&layers), (2, Some("SWITCHBOARD_MAX_CALLS".into())));
         layers.flags.insert("max-calls", "3".into());
         assert_eq!(calls(&layers), (3, Some("--max-calls".into())));
@@ -614,26 +764,50 @@ mod tests {
     fn an_empty_variable_is_not_set() {
         let mut layers = Layers::default();
         layers.env.insert("SWITCHBOARD_HTTP".into(), String::new());
-        assert_eq!(Config::resolve(Mode::Development, &layers).unwrap().config.http.port(), 8460);
+        assert_eq!(
+            Config::resolve(Mode::Development, &layers)
+                .unwrap()
+                .config
+                .http
+                .port(),
+            8460
+        );
     }
 
     #[test]
     fn unknown_keys_name_the_nearest() {
         let message = refused(Mode::Production, &file("media_ports = \"1-2\""));
-        assert_eq!(message, "s.toml: there is no setting `media_ports`; did you mean `media-ports`?");
+        assert_eq!(
+            message,
+            "s.toml: there is no setting `media_ports`; did you mean `media-ports`?"
+        );
         let message = refused(Mode::Production, &file("zzzzzzzzzzzzzzz = 1"));
-        assert!(message.contains("switchboard config --example"), "{message}");
-        let message = refused(Mode::Production, &file("[[trunk]]\nname = \"a\"\nhots = \"b\""));
+        assert!(
+            message.contains("switchboard config --example"),
+            "{message}"
+        );
+        let message = refused(
+            Mode::Production,
+            &file("[[trunk]]\nname = \"a\"\nhots = \"b\""),
+        );
         assert!(message.contains("did you mean `host`?"), "{message}");
     }
 
     #[test]
     fn misspelt_variables_are_noticed_and_strange_ones_left_alone() {
         let mut layers = Layers::default();
-        for name in ["SWITCHBOARD_HTPP", "SWITCHBOARD_SERVICE_HOST", "SWITCHBOARD_SIP", "HTTP"] {
+        for name in [
+            "SWITCHBOARD_HTPP",
+            "SWITCHBOARD_SERVICE_HOST",
+            "SWITCHBOARD_SIP",
+            "HTTP",
+        ] {
             layers.env.insert(name.into(), "x".into());
         }
-        assert_eq!(layers.misspelt(), [("SWITCHBOARD_HTPP".to_owned(), "SWITCHBOARD_HTTP".to_owned())]);
+        assert_eq!(
+            layers.misspelt(),
+            [("SWITCHBOARD_HTPP".to_owned(), "SWITCHBOARD_HTTP".to_owned())]
+        );
     }
 
     #[test]
@@ -642,14 +816,19 @@ mod tests {
             let mut layers = Layers::default();
             layers.flags.insert(key, "0.0.0.0:9000".into());
             let message = refused(Mode::Development, &layers);
-            assert!(message.contains("switchboard serve") && message.starts_with(key), "{message}");
+            assert!(
+                message.contains("switchboard serve") && message.starts_with(key),
+                "{message}"
+            );
             assert!(Config::resolve(Mode::Production, &layers).is_ok());
         }
     }
 
     #[test]
     fn a_server_has_no_virtual_phones() {
-        let config = Config::resolve(Mode::Production, &Layers::default()).unwrap().config;
+        let config = Config::resolve(Mode::Production, &Layers::default())
+            .unwrap()
+            .config;
         assert_eq!((config.mode, config.phones), (Mode::Production, None));
     }
 
@@ -673,12 +852,21 @@ mod tests {
             let mut layers = Layers::default();
             layers.flags.insert(key, text.into());
             let message = refused(Mode::Production, &layers);
-            assert!(message.starts_with(&format!("{key} (from --{key}): `{text}` will not do; ")), "{message}");
+            assert!(
+                message.starts_with(&format!("{key} (from --{key}): `{text}` will not do; ")),
+                "{message}"
+            );
         }
         let message = refused(Mode::Production, &file("http = true"));
-        assert!(message.contains("write it like \"127.0.0.1:8460\""), "{message}");
+        assert!(
+            message.contains("write it like \"127.0.0.1:8460\""),
+            "{message}"
+        );
         let message = refused(Mode::Production, &file("http = "));
-        assert!(message.starts_with("s.toml: TOML parse error at line 1"), "{message}");
+        assert!(
+            message.starts_with("s.toml: TOML parse error at line 1"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -687,17 +875,35 @@ mod tests {
         let resolved = Config::resolve(Mode::Production, &file(text)).unwrap();
         assert_eq!(resolved.config.trunks[0].transport, Transport::Tls);
         assert!(!format!("{resolved:?}{}", resolved.toml()).contains("opensesame"));
-        let twice = |name: &str| format!("{text}\n{}", text.replace("name = \"a\"", &format!("name = \"{name}\"")));
+        let twice = |name: &str| {
+            format!(
+                "{text}\n{}",
+                text.replace("name = \"a\"", &format!("name = \"{name}\""))
+            )
+        };
         assert!(refused(Mode::Production, &file(&twice("a"))).contains("a name of its own"));
         assert!(refused(Mode::Production, &file(&twice("b"))).contains("two trunks"));
         assert!(refused(Mode::Production, &file(&text.replace("+49", "49"))).contains("like +49"));
-        assert!(refused(Mode::Production, &file(&text.replace("username = \"u\"\n", ""))).contains("needs a username"));
-        assert!(refused(Mode::Production, &file(&text.replace("\"tls\"", "\"tsl\""))).contains("udp, tcp, tls"));
+        assert!(
+            refused(
+                Mode::Production,
+                &file(&text.replace("username = \"u\"\n", ""))
+            )
+            .contains("needs a username")
+        );
+        assert!(
+            refused(Mode::Production, &file(&text.replace("\"tls\"", "\"tsl\"")))
+                .contains("udp, tcp, tls")
+        );
     }
 
     #[test]
     fn what_is_shown_can_be_read_again() {
-        let resolved = Config::resolve(Mode::Production, &file("log = \"debug\"\n[[trunk]]\nname = \"a\"\nhost = \"h\"\n")).unwrap();
+        let resolved = Config::resolve(
+            Mode::Production,
+            &file("log = \"debug\"\n[[trunk]]\nname = \"a\"\nhost = \"h\"\n"),
+        )
+        .unwrap();
         let again = Config::resolve(Mode::Production, &file(&resolved.toml())).unwrap();
         assert_eq!(again.config.log.as_deref(), Some("debug"));
         assert_eq!(again.config.trunks[0].port, Some(5060));
@@ -706,16 +912,32 @@ mod tests {
     #[test]
     fn samples_are_the_defaults() {
         let config = Config::production();
-        for setting in SETTINGS.iter().filter(|setting| setting.key != "public-host") {
-            assert_eq!(config.shown(setting.key).as_deref(), Some(setting.sample), "{}", setting.key);
-            assert!(setting.doc.iter().any(|line| line.contains("Default: ")), "{}", setting.key);
+        for setting in SETTINGS
+            .iter()
+            .filter(|setting| setting.key != "public-host")
+        {
+            assert_eq!(
+                config.shown(setting.key).as_deref(),
+                Some(setting.sample),
+                "{}",
+                setting.key
+            );
+            assert!(
+                setting.doc.iter().any(|line| line.contains("Default: ")),
+                "{}",
+                setting.key
+            );
         }
     }
 
     #[test]
     fn the_example_file_is_current_and_valid() {
         let kept = include_str!("../../../config.example.toml");
-        assert_eq!(kept, example(), "write it anew: switchboard config --example > config.example.toml");
+        assert_eq!(
+            kept,
+            example(),
+            "write it anew: switchboard config --example > config.example.toml"
+        );
         // With the comment signs before settings taken away, it is a file that works.
         let live: String = kept
             .lines()
@@ -723,7 +945,9 @@ mod tests {
             .filter(|line| line.contains(" = ") && !line.contains('`') || *line == "[[trunk]]")
             .map(|line| format!("{line}\n"))
             .collect();
-        let config = Config::resolve(Mode::Production, &file(&live)).unwrap().config;
+        let config = Config::resolve(Mode::Production, &file(&live))
+            .unwrap()
+            .config;
         assert_eq!(config.public_host.as_deref(), Some("voice.example.org"));
         assert_eq!(config.trunks.len(), 1);
     }

@@ -15,11 +15,14 @@ const USUAL: &str = "info,sqlx=warn,hyper=warn,reqwest=warn,h2=warn,rustls=warn"
 /// Starts logging as the settings say. Called once.
 pub fn start(config: &Config, rust_log: Option<&str>) -> Result<(), Invalid> {
     let filter = filter(config.log.as_deref(), rust_log)?;
-    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    let lines = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(filter);
     let started = match config.log_format {
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
         LogFormat::Text => {
-            let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+            let colour = std::io::stderr().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
             lines.with_ansi(colour).try_init()
         }
     };
@@ -29,7 +32,9 @@ pub fn start(config: &Config, rust_log: Option<&str>) -> Result<(), Invalid> {
 /// The setting, else `RUST_LOG`, else the usual.
 fn filter(setting: Option<&str>, rust_log: Option<&str>) -> Result<EnvFilter, Invalid> {
     let given = [("log", setting), ("RUST_LOG", rust_log)];
-    let given = given.into_iter().find_map(|(name, text)| Some((name, text.filter(|text| !text.is_empty())?)));
+    let given = given
+        .into_iter()
+        .find_map(|(name, text)| Some((name, text.filter(|text| !text.is_empty())?)));
     let (name, text) = given.unwrap_or(("log", USUAL));
     // `info` alone means the usual, with the libraries kept quiet.
     let text = if text == "info" { USUAL } else { text };

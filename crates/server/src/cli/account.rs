@@ -18,7 +18,9 @@ use crate::config::Mode;
 /// The token is shown once; it can be changed over the API. Further accounts are made over the API
 /// with the credentials of this one.
 #[derive(clap::Args)]
-#[command(after_help = "Example: switchboard account --config /etc/switchboard.toml --name Example")]
+#[command(
+    after_help = "Example: switchboard account --config /etc/switchboard.toml --name Example"
+)]
 pub struct Account {
     /// What people call the account
     #[arg(long, value_name = "NAME", default_value = "First account")]
@@ -38,10 +40,23 @@ impl Account {
     pub async fn run(self) -> Outcome {
         let config = resolve(Mode::Production, self.settings, self.config.as_deref())?.config;
         let database = config.data.join("switchboard.db");
-        let failed = |error: store::Error| Failure::new(Failure::FAILED, format!("{}: {error}; end the server if it runs", config.data.display()));
-        let (store, writer) = Store::open(Location::File(database)).await.map_err(failed)?;
+        let failed = |error: store::Error| {
+            Failure::new(
+                Failure::FAILED,
+                format!(
+                    "{}: {error}; end the server if it runs",
+                    config.data.display()
+                ),
+            )
+        };
+        let (store, writer) = Store::open(Location::File(database))
+            .await
+            .map_err(failed)?;
         let writer = tokio::spawn(writer.run());
-        let (sid, token): (AccountSid, String) = (AccountSid::from_bytes(rand::random()), format!("{:032x}", rand::random::<u128>()));
+        let (sid, token): (AccountSid, String) = (
+            AccountSid::from_bytes(rand::random()),
+            format!("{:032x}", rand::random::<u128>()),
+        );
         let now = clock::now().wall;
         let record = Record {
             sid,

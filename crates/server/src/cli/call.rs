@@ -60,7 +60,10 @@ impl Program {
     /// The field of the request, and its value.
     fn field(self) -> Result<(&'static str, String), Failure> {
         if let Some(text) = self.speak {
-            return Ok(("Twiml", format!("<Response><Say>{}</Say></Response>", escaped(&text))));
+            return Ok((
+                "Twiml",
+                format!("<Response><Say>{}</Say></Response>", escaped(&text)),
+            ));
         }
         if let Some(path) = self.twiml {
             let read = if path.as_os_str() == "-" {
@@ -69,7 +72,12 @@ impl Program {
             } else {
                 std::fs::read_to_string(&path)
             };
-            let wrong = |error| Failure::new(Failure::USAGE, format!("{}: {error}; name a file with TwiML", path.display()));
+            let wrong = |error| {
+                Failure::new(
+                    Failure::USAGE,
+                    format!("{}: {error}; name a file with TwiML", path.display()),
+                )
+            };
             return Ok(("Twiml", read.map_err(wrong)?));
         }
         Ok(("Url", self.url.unwrap_or_default()))
@@ -78,7 +86,9 @@ impl Program {
 
 /// Text as it may stand between tags.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 impl Call {
@@ -87,14 +97,32 @@ impl Call {
         let client = self.server.client()?;
         let program = self.program.field()?;
         let from = self.from.or_else(|| client.own_number.clone());
-        let from = from.ok_or_else(|| Failure::new(Failure::USAGE, "say with --from which number of the account calls"))?;
+        let from = from.ok_or_else(|| {
+            Failure::new(
+                Failure::USAGE,
+                "say with --from which number of the account calls",
+            )
+        })?;
         // What the phone heard in its last call must not be taken for what it hears in this one.
-        let before = if self.wav.is_some() { client.heard(&self.to).await? } else { None };
+        let before = if self.wav.is_some() {
+            client.heard(&self.to).await?
+        } else {
+            None
+        };
 
         let begun = Instant::now();
-        let fields = [("To", self.to.as_str()), ("From", from.as_str()), (program.0, program.1.as_str())];
-        let made = client.post_form(&client.of_account("/Calls.json"), &fields).await?;
-        let sid = made["sid"].as_str().ok_or_else(|| Failure::new(Failure::FAILED, "the server's answer names no call"))?.to_owned();
+        let fields = [
+            ("To", self.to.as_str()),
+            ("From", from.as_str()),
+            (program.0, program.1.as_str()),
+        ];
+        let made = client
+            .post_form(&client.of_account("/Calls.json"), &fields)
+            .await?;
+        let sid = made["sid"]
+            .as_str()
+            .ok_or_else(|| Failure::new(Failure::FAILED, "the server's answer names no call"))?
+            .to_owned();
         if !self.json {
             say(&format!("{sid}  {from} -> {}", self.to));
         }
@@ -119,7 +147,9 @@ impl Call {
         let mut saved = None;
         if let (Some(path), true) = (self.wav, completed) {
             let heard = heard_anew(&client, &self.to, before).await?;
-            std::fs::write(&path, &heard).map_err(|error| Failure::new(Failure::FAILED, format!("{}: {error}", path.display())))?;
+            std::fs::write(&path, &heard).map_err(|error| {
+                Failure::new(Failure::FAILED, format!("{}: {error}", path.display()))
+            })?;
             if !self.json {
                 say(&format!("what {} heard is in {}", self.to, path.display()));
             }
@@ -132,14 +162,22 @@ impl Call {
             true => Ok(()),
             false => {
                 let cure = format!("`switchboard logs --call {sid}` shows every exchange");
-                Err(Failure::new(Failure::NOT_ANSWERED, format!("the call ended as {status}; {cure}")))
+                Err(Failure::new(
+                    Failure::NOT_ANSWERED,
+                    format!("the call ended as {status}; {cure}"),
+                ))
             }
         }
     }
 }
 
 /// Looks at the call until it is over, and tells each change.
-async fn watch(client: &Client, sid: &str, mut call: Value, mut tell: impl FnMut(&str)) -> Result<Value, Failure> {
+async fn watch(
+    client: &Client,
+    sid: &str,
+    mut call: Value,
+    mut tell: impl FnMut(&str),
+) -> Result<Value, Failure> {
     let path = client.of_account(&format!("/Calls/{sid}.json"));
     let mut last = String::new();
     loop {
@@ -157,7 +195,11 @@ async fn watch(client: &Client, sid: &str, mut call: Value, mut tell: impl FnMut
 }
 
 /// What the phone heard in this call. It is written shortly after the call's end.
-async fn heard_anew(client: &Client, number: &str, before: Option<Vec<u8>>) -> Result<Vec<u8>, Failure> {
+async fn heard_anew(
+    client: &Client,
+    number: &str,
+    before: Option<Vec<u8>>,
+) -> Result<Vec<u8>, Failure> {
     let begun = Instant::now();
     loop {
         let heard = client.heard(number).await?;
@@ -167,10 +209,15 @@ async fn heard_anew(client: &Client, number: &str, before: Option<Vec<u8>>) -> R
             Some(heard) if late || before.as_ref() != Some(&heard) => return Ok(heard),
             None if late => {
                 let phones = match (client.phones.first(), client.phones.last()) {
-                    (Some(first), Some(last)) => format!("; the virtual phones are {first} to {last}"),
+                    (Some(first), Some(last)) => {
+                        format!("; the virtual phones are {first} to {last}")
+                    }
                     _ => String::new(),
                 };
-                return Err(Failure::new(Failure::FAILED, format!("--wav: {number} is no virtual phone, or heard nothing{phones}")));
+                return Err(Failure::new(
+                    Failure::FAILED,
+                    format!("--wav: {number} is no virtual phone, or heard nothing{phones}"),
+                ));
             }
             _ => tokio::time::sleep(LOOK).await,
         }
@@ -183,14 +230,25 @@ mod tests {
 
     #[test]
     fn spoken_text_stays_text() {
-        let program = Program { speak: Some("a < b & c".to_owned()), twiml: None, url: None };
+        let program = Program {
+            speak: Some("a < b & c".to_owned()),
+            twiml: None,
+            url: None,
+        };
         let (name, value) = program.field().unwrap();
-        assert_eq!((name, value.as_str()), ("Twiml", "<Response><Say>a &lt; b &amp; c</Say></Response>"));
+        assert_eq!(
+            (name, value.as_str()),
+            ("Twiml", "<Response><Say>a &lt; b &amp; c</Say></Response>")
+        );
     }
 
     #[test]
     fn a_file_that_is_not_there_is_wrong_usage() {
-        let program = Program { speak: None, twiml: Some("/nonexistent/menu.xml".into()), url: None };
+        let program = Program {
+            speak: None,
+            twiml: Some("/nonexistent/menu.xml".into()),
+            url: None,
+        };
         assert_eq!(program.field().map(drop).expect_err("no such file").code, 2);
     }
 }

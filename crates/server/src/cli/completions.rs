@@ -7,7 +7,9 @@ use super::{Cli, Outcome, say};
 
 /// Write completions for a shell to the standard output.
 #[derive(clap::Args)]
-#[command(after_help = "Example: switchboard completions bash > ~/.local/share/bash-completion/completions/switchboard")]
+#[command(
+    after_help = "Example: switchboard completions bash > ~/.local/share/bash-completion/completions/switchboard"
+)]
 pub struct Completions {
     /// Which shell
     shell: Shell,

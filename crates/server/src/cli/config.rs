@@ -8,7 +8,9 @@ use crate::config::{self, Mode};
 
 /// Show the settings that are in force as TOML, each with where it comes from.
 #[derive(clap::Args)]
-#[command(after_help = "Example: switchboard config --config /etc/switchboard.toml\nExample: switchboard config --example > switchboard.toml")]
+#[command(
+    after_help = "Example: switchboard config --config /etc/switchboard.toml\nExample: switchboard config --example > switchboard.toml"
+)]
 pub struct ShowConfig {
     /// Print the commented example instead
     #[arg(long)]
@@ -27,8 +29,14 @@ impl ShowConfig {
             say(config::example().trim_end());
             return Ok(());
         }
-        let mode = if self.config.is_some() { Mode::Production } else { Mode::Development };
-        say(resolve(mode, self.settings, self.config.as_deref())?.toml().trim_end());
+        let mode = if self.config.is_some() {
+            Mode::Production
+        } else {
+            Mode::Development
+        };
+        say(resolve(mode, self.settings, self.config.as_deref())?
+            .toml()
+            .trim_end());
         Ok(())
     }
 }

@@ -23,7 +23,9 @@ const LONGEST_STOP: Duration = Duration::from_secs(10);
 /// Only this computer can connect. The account, its token and the numbers are the same on every
 /// computer, so that scripts can name them.
 #[derive(clap::Args)]
-#[command(after_help = "Example: switchboard dev\nExample: switchboard dev --json --ports auto --data /tmp/one")]
+#[command(
+    after_help = "Example: switchboard dev\nExample: switchboard dev --json --ports auto --data /tmp/one"
+)]
 pub struct Dev {
     /// `usual` (8460, 8461, 5070, 5071), or `auto`: whichever ports are free
     #[arg(long, value_name = "PORTS", value_parser = ["auto", "usual"])]
@@ -85,7 +87,8 @@ impl Drop for Kept {
 /// Starts, lets `ready` tell, and ends on SIGTERM, SIGINT or SIGHUP. A second signal ends at once.
 pub async fn live(config: Config, ready: impl FnOnce(&Facts) -> Option<Kept>) -> Outcome {
     telemetry::start(&config, std::env::var("RUST_LOG").ok().as_deref())?;
-    let mut end = Signals::new().map_err(|error| Failure::new(Failure::FAILED, format!("no signals: {error}")))?;
+    let mut end = Signals::new()
+        .map_err(|error| Failure::new(Failure::FAILED, format!("no signals: {error}")))?;
     let development = config.mode == Mode::Development;
     let running = tokio::select! {
         started = run::start(config) => started.map_err(|error| not_started(&error, development))?,
@@ -105,9 +108,14 @@ pub async fn live(config: Config, ready: impl FnOnce(&Facts) -> Option<Kept>) ->
 }
 
 fn not_started(error: &anyhow::Error, development: bool) -> Failure {
-    let in_use = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|cause| cause.kind() == std::io::ErrorKind::AddrInUse);
+    let in_use = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::AddrInUse);
     let cure = match (in_use, development) {
-        (true, true) => "another program has the port; `switchboard dev --ports auto` takes free ones",
+        (true, true) => {
+            "another program has the port; `switchboard dev --ports auto` takes free ones"
+        }
         (true, false) => "another program has the port; end it, or set another address",
         (false, _) => "`switchboard doctor` looks for the cause",
     };
@@ -119,7 +127,11 @@ struct Signals([tokio::signal::unix::Signal; 3]);
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Signals([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?]))
+        Ok(Signals([
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::hangup())?,
+        ]))
     }
 
     async fn next(&mut self) {
@@ -147,7 +159,11 @@ fn keep(path: &Path, line: &str) -> std::io::Result<()> {
     let next = path.with_extension("json.next");
     // What a killed process left behind may have other rights.
     let _ = fs::remove_file(&next);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&next)?;
     writeln!(file, "{line}")?;
     fs::rename(next, path)
 }
@@ -161,12 +177,31 @@ mod tests {
     #[test]
     fn the_first_line_is_one_object_with_all_facts() {
         let line = ready_line(&crate::banner::tests::facts());
-        assert!(line.starts_with(r#"{"ready":true,"#) && !line.contains('\n'), "{line}");
+        assert!(
+            line.starts_with(r#"{"ready":true,"#) && !line.contains('\n'),
+            "{line}"
+        );
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
-        for key in ["api", "sip", "account_sid", "auth_token", "api_key_sid", "api_key_secret", "application_sid"] {
-            assert!(value[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {line}");
+        for key in [
+            "api",
+            "sip",
+            "account_sid",
+            "auth_token",
+            "api_key_sid",
+            "api_key_secret",
+            "application_sid",
+        ] {
+            assert!(
+                value[key].as_str().is_some_and(|text| !text.is_empty()),
+                "{key}: {line}"
+            );
         }
-        assert!(value["api_tls"].is_string() && value["numbers"]["echo"].is_string() && value["phones"][9].is_string(), "{line}");
+        assert!(
+            value["api_tls"].is_string()
+                && value["numbers"]["echo"].is_string()
+                && value["phones"][9].is_string(),
+            "{line}"
+        );
     }
 
     #[test]
@@ -177,7 +212,10 @@ mod tests {
         keep(&path, "old").unwrap();
         keep(&path, "new").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new\n");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         drop(Kept(path.clone()));
         assert!(!path.exists());
         fs::remove_dir(folder).unwrap();

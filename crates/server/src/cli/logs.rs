@@ -13,7 +13,9 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Show what went wrong, oldest first; or every HTTP exchange about one call.
 #[derive(clap::Args)]
-#[command(after_help = "Example: switchboard logs --follow\nExample: switchboard logs --call CA0123456789abcdef0123456789abcdef --json")]
+#[command(
+    after_help = "Example: switchboard logs --follow\nExample: switchboard logs --call CA0123456789abcdef0123456789abcdef --json"
+)]
 pub struct Logs {
     /// Go on until interrupted
     #[arg(long, short)]
@@ -41,7 +43,11 @@ impl Logs {
             };
             for (key, entry) in &entries {
                 if !shown.contains(key) {
-                    let line = if self.call.is_some() { event_line(entry) } else { alert_line(entry) };
+                    let line = if self.call.is_some() {
+                        event_line(entry)
+                    } else {
+                        alert_line(entry)
+                    };
                     say(&if self.json { entry.to_string() } else { line });
                 }
             }
@@ -62,25 +68,46 @@ impl Logs {
 async fn alerts(client: &Client) -> Result<Vec<(String, Value)>, Failure> {
     let page = client.fetch("/v1/Alerts?PageSize=1000").await?;
     let alerts = page["alerts"].as_array().cloned().unwrap_or_default();
-    Ok(alerts.into_iter().rev().map(|alert| (text(&alert["sid"]), alert)).collect())
+    Ok(alerts
+        .into_iter()
+        .rev()
+        .map(|alert| (text(&alert["sid"]), alert))
+        .collect())
 }
 
 /// Events of a call, in the order of time. They have no SID: their place names them.
 async fn events(client: &Client, call: &str) -> Result<Vec<(String, Value)>, Failure> {
-    let page = client.fetch(&client.of_account(&format!("/Calls/{call}/Events.json?PageSize=1000"))).await?;
+    let page = client
+        .fetch(&client.of_account(&format!("/Calls/{call}/Events.json?PageSize=1000")))
+        .await?;
     let events = page["events"].as_array().cloned().unwrap_or_default();
-    Ok(events.into_iter().enumerate().map(|(at, event)| (at.to_string(), event)).collect())
+    Ok(events
+        .into_iter()
+        .enumerate()
+        .map(|(at, event)| (at.to_string(), event))
+        .collect())
 }
 
 fn alert_line(alert: &Value) -> String {
-    let [when, level, code, call] = ["date_created", "log_level", "error_code", "resource_sid"].map(|key| text(&alert[key]));
-    format!("{when}  {level:<7}  {code:<5}  {call}  {}", text(&alert["alert_text"])).trim_end().to_owned()
+    let [when, level, code, call] =
+        ["date_created", "log_level", "error_code", "resource_sid"].map(|key| text(&alert[key]));
+    format!(
+        "{when}  {level:<7}  {code:<5}  {call}  {}",
+        text(&alert["alert_text"])
+    )
+    .trim_end()
+    .to_owned()
 }
 
 fn event_line(event: &Value) -> String {
     let (request, response) = (&event["request"], &event["response"]);
-    let [when, code, took] = ["date_created", "response_code", "request_duration"].map(|key| text(&response[key]));
-    format!("{when}  {:<4}  {}  {code}  {took} ms", text(&request["method"]), text(&request["url"]))
+    let [when, code, took] =
+        ["date_created", "response_code", "request_duration"].map(|key| text(&response[key]));
+    format!(
+        "{when}  {:<4}  {}  {code}  {took} ms",
+        text(&request["method"]),
+        text(&request["url"])
+    )
 }
 
 /// A value as people read it.
@@ -102,7 +129,10 @@ mod tests {
     #[test]
     fn an_alert_is_one_line() {
         let alert = json!({ "date_created": "2026-01-01T00:00:00Z", "log_level": "error", "error_code": "11200", "resource_sid": null, "alert_text": "no\nanswer" });
-        assert_eq!(alert_line(&alert), "2026-01-01T00:00:00Z  error    11200  -  no answer");
+        assert_eq!(
+            alert_line(&alert),
+            "2026-01-01T00:00:00Z  error    11200  -  no answer"
+        );
     }
 
     #[test]

@@ -118,9 +118,15 @@ impl Knobs {
         let play = match self.play {
             None => None,
             // The server may have been started in another folder.
-            Some(path) => Some(path.canonicalize().map_err(|error| Failure::new(Failure::USAGE, format!("{}: {error}", path.display())))?),
+            Some(path) => Some(path.canonicalize().map_err(|error| {
+                Failure::new(Failure::USAGE, format!("{}: {error}", path.display()))
+            })?),
         };
-        let digits: Vec<Value> = self.press.into_iter().map(|(at, keys)| json!({ "at_ms": at, "digits": keys })).collect();
+        let digits: Vec<Value> = self
+            .press
+            .into_iter()
+            .map(|(at, keys)| json!({ "at_ms": at, "digits": keys }))
+            .collect();
         Ok(json!({
             "answer_after_ms": self.answer_after,
             "busy": self.busy,
@@ -143,19 +149,45 @@ impl Phone {
                 if json {
                     say(&all.to_string());
                 } else {
-                    all["phones"].as_array().into_iter().flatten().for_each(|phone| say(&line(phone)));
+                    all["phones"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .for_each(|phone| say(&line(phone)));
                 }
             }
             What::Set(set) => {
                 let client = set.server.client()?;
-                let phone = client.post_json(&format!("{PHONES}/{}", set.number), &set.knobs.wire()?).await?;
-                say(&if set.json { phone.to_string() } else { line(&phone) });
+                let phone = client
+                    .post_json(&format!("{PHONES}/{}", set.number), &set.knobs.wire()?)
+                    .await?;
+                say(&if set.json {
+                    phone.to_string()
+                } else {
+                    line(&phone)
+                });
             }
-            What::Dial { number, to, json, server } => {
-                let made = server.client()?.post_json(&format!("{PHONES}/{number}/calls"), &json!({ "to": to })).await?;
-                say(&if json { made.to_string() } else { format!("{number} dials {to}") });
+            What::Dial {
+                number,
+                to,
+                json,
+                server,
+            } => {
+                let made = server
+                    .client()?
+                    .post_json(&format!("{PHONES}/{number}/calls"), &json!({ "to": to }))
+                    .await?;
+                say(&if json {
+                    made.to_string()
+                } else {
+                    format!("{number} dials {to}")
+                });
             }
-            What::Heard { number, wav, server } => save(&server.client()?, &number, wav).await?,
+            What::Heard {
+                number,
+                wav,
+                server,
+            } => save(&server.client()?, &number, wav).await?,
         }
         Ok(())
     }
@@ -166,7 +198,8 @@ async fn save(client: &Client, number: &str, path: PathBuf) -> Outcome {
         let cure = "`switchboard phone list` shows the phones; a phone hears something once a call is answered";
         Failure::new(Failure::FAILED, format!("{number} is no virtual phone, or heard nothing yet; {cure}"))
     })?;
-    std::fs::write(&path, heard).map_err(|error| Failure::new(Failure::FAILED, format!("{}: {error}", path.display())))?;
+    std::fs::write(&path, heard)
+        .map_err(|error| Failure::new(Failure::FAILED, format!("{}: {error}", path.display())))?;
     say(&format!("what {number} heard is in {}", path.display()));
     Ok(())
 }
@@ -175,14 +208,24 @@ async fn save(client: &Client, number: &str, path: PathBuf) -> Outcome {
 fn line(phone: &Value) -> String {
     let empty = Map::new();
     let knobs = phone["knobs"].as_object().unwrap_or(&empty);
-    let unturned = |value: &Value| value.is_null() || *value == Value::Bool(false) || value.as_array().is_some_and(Vec::is_empty);
-    let turned = knobs.iter().filter(|(_, value)| !unturned(value)).map(|(name, value)| match value {
-        Value::Bool(_) => name.clone(),
-        value => format!("{name}={value}"),
-    });
+    let unturned = |value: &Value| {
+        value.is_null()
+            || *value == Value::Bool(false)
+            || value.as_array().is_some_and(Vec::is_empty)
+    };
+    let turned =
+        knobs
+            .iter()
+            .filter(|(_, value)| !unturned(value))
+            .map(|(name, value)| match value {
+                Value::Bool(_) => name.clone(),
+                value => format!("{name}={value}"),
+            });
     let turned = turned.collect::<Vec<_>>().join(" ");
     let text = |key: &str| phone[key].as_str().unwrap_or_default().to_owned();
-    format!("{:<16}  {:<8}  {turned}", text("number"), text("state")).trim_end().to_owned()
+    format!("{:<16}  {:<8}  {turned}", text("number"), text("state"))
+        .trim_end()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -209,13 +252,20 @@ mod tests {
             press: vec![(7, "1".to_owned())],
             hang_up_after: None,
         };
-        let read: api::control::phones::Knobs = serde_json::from_value(knobs.wire().unwrap()).unwrap();
-        assert_eq!((read.answer_after_ms, read.no_answer, read.digits[0].at_ms), (Some(5), true, 7));
+        let read: api::control::phones::Knobs =
+            serde_json::from_value(knobs.wire().unwrap()).unwrap();
+        assert_eq!(
+            (read.answer_after_ms, read.no_answer, read.digits[0].at_ms),
+            (Some(5), true, 7)
+        );
     }
 
     #[test]
     fn a_line_shows_only_what_is_turned() {
         let phone = json!({ "number": "+15005550120", "state": "idle", "knobs": { "busy": true, "speak": null, "digits": [], "answer_after_ms": 5 } });
-        assert_eq!(line(&phone), "+15005550120      idle      busy answer_after_ms=5");
+        assert_eq!(
+            line(&phone),
+            "+15005550120      idle      busy answer_after_ms=5"
+        );
     }
 }

@@ -12,7 +12,9 @@ use crate::config::Mode;
 /// Nothing is seeded: make an account first with `switchboard account`. There are no virtual
 /// phones, and webhooks reach public addresses only, besides those that `egress-allow` names.
 #[derive(clap::Args)]
-#[command(after_help = "Example: switchboard serve --config /etc/switchboard.toml\nExample: switchboard serve --config s.toml --log-format json --sip 192.0.2.1:5060")]
+#[command(
+    after_help = "Example: switchboard serve --config /etc/switchboard.toml\nExample: switchboard serve --config s.toml --log-format json --sip 192.0.2.1:5060"
+)]
 pub struct Serve {
     /// The configuration file; `switchboard config --example` writes one to start from
     #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG")]

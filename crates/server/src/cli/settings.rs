@@ -21,7 +21,9 @@ impl clap::FromArgMatches for SettingFlags {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        let given = SETTINGS.iter().filter_map(|setting| Some((setting.key, matches.get_one::<String>(setting.key)?.clone())));
+        let given = SETTINGS.iter().filter_map(|setting| {
+            Some((setting.key, matches.get_one::<String>(setting.key)?.clone()))
+        });
         self.0.extend(given);
         Ok(())
     }
@@ -31,9 +33,26 @@ impl clap::Args for SettingFlags {
     fn augment_args(command: clap::Command) -> clap::Command {
         SETTINGS.iter().fold(command, |command, setting| {
             let help = setting.doc[0].trim().trim_end_matches('.');
-            let long = setting.doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
-            let long = format!("{long}\nIn the environment: {}. Example: --{} {}", setting.env(), setting.key, setting.sample);
-            command.arg(Arg::new(setting.key).long(setting.key).value_name("VALUE").help(help).long_help(long).help_heading("Settings"))
+            let long = setting
+                .doc
+                .iter()
+                .map(|line| line.trim())
+                .collect::<Vec<_>>()
+                .join(" ");
+            let long = format!(
+                "{long}\nIn the environment: {}. Example: --{} {}",
+                setting.env(),
+                setting.key,
+                setting.sample
+            );
+            command.arg(
+                Arg::new(setting.key)
+                    .long(setting.key)
+                    .value_name("VALUE")
+                    .help(help)
+                    .long_help(long)
+                    .help_heading("Settings"),
+            )
         })
     }
 
@@ -55,8 +74,13 @@ pub fn resolve(mode: Mode, flags: SettingFlags, file: Option<&Path>) -> Result<R
         }
     };
     // A variable that is not text cannot be one of ours.
-    let env = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let layers = Layers { flags: flags.0, env: env.collect(), file };
+    let env = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let layers = Layers {
+        flags: flags.0,
+        env: env.collect(),
+        file,
+    };
     for (misspelt, meant) in layers.misspelt() {
         eprintln!("switchboard: the variable {misspelt} means nothing; did you mean {meant}?");
     }
