@@ -1,4 +1,5 @@
 //! The binary as people and scripts start it: first line, files, signals, exit codes.
+#![allow(clippy::unwrap_used)] // the functions between the tests belong to them
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
