@@ -4,6 +4,7 @@ mod bench;
 mod command;
 mod compat;
 mod counterparts;
+mod fuzz;
 mod install;
 mod report;
 mod sim;
@@ -31,6 +32,8 @@ enum Task {
     Bench(bench::Options),
     /// Run the seeded simulation over more seeds than the tests do.
     Sim(sim::Options),
+    /// Run the fuzz targets, each for some seconds: the nightly suite.
+    Fuzz(fuzz::Options),
     /// Write the compatibility table of the README from the facts that tests name.
     Compat(compat::Options),
 }
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&root, &options),
         Task::Bench(options) => bench::run(&root, &options),
         Task::Sim(options) => sim::run(&root, &options),
+        Task::Fuzz(options) => fuzz::run(&root, &options),
         Task::Compat(options) => compat::run(&root, &options),
     };
     match done {
