@@ -41,13 +41,17 @@ impl Node {
             match effect {
                 Effect::Save(save) => {
                     change.calls.push(save.record.clone());
+                    change.wills.push((save.record.sid, save.will.clone()));
                     // Each callback keeps one token for all its attempts.
                     change.owed.extend(save.owed.iter().map(|owed| (owed.clone(), IdempotencyToken::from_bytes(rand::random()))));
-                    // A call that has begun, or was given up, waits for its turn no longer.
+                    // A call that was given up waits for its turn no longer.
                     if save.record.direction == Direction::OutboundApi && save.record.status != CallStatus::Queued {
                         change.dequeued.push(save.record.sid);
                     }
                 }
+                // Nor does one that goes out: it must not be placed again after a crash. Its record says
+                // queued until it rings.
+                Effect::Leg(_, LegCommand::Invite(invite)) => change.dequeued.push(invite.call),
                 Effect::Alert(alert) => {
                     if let Some(alert) = alert_record(alert) {
                         change.alerts.push(alert);

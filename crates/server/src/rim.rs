@@ -209,6 +209,7 @@ async fn commit_changes(
             last = number;
             all.calls.extend(change.calls);
             all.owed.extend(change.owed);
+            all.wills.extend(change.wills);
             all.alerts.extend(change.alerts);
             all.dequeued.extend(change.dequeued);
         }

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use api::App;
-use model::call::CallStatus;
 use model::now::Wall;
 use serde::Serialize;
-use store::{Change, Location, Store};
+use store::{Change, IdempotencyToken, Location, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -160,6 +159,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         jars: Default::default(),
         preparing: Default::default(),
     };
+    end_interrupted(&store).await?;
     tokio::spawn(node.run(queue));
     resume(&store, &owner).await?;
 
@@ -227,12 +227,43 @@ fn sip_config(config: &Config) -> sip::Config {
         limits.requests_per_second = 5_000;
         limits.burst = 10_000;
     }
-    sip::Config { realm: config.public_host.clone().unwrap_or_else(|| "switchboard".to_owned()), limits, ..defaults }
+    // Phones that stop at an algorithm they do not know are common; MD5 is what the original asks
+    // for (compat), and TLS is what protects a password on its way.
+    let algorithms = vec![sip::digest::Algorithm::Md5];
+    sip::Config { algorithms, realm: config.public_host.clone().unwrap_or_else(|| "switchboard".to_owned()), limits, ..defaults }
 }
 
-/// Ends calls that the last run left open, and goes on with those that waited for their turn.
-async fn resume(store: &Store, owner: &mpsc::Sender<Happening>) -> anyhow::Result<()> {
+/// Ends calls that the last run left open, and executes their wills. To be done before new calls can
+/// begin: they would be taken for open ones.
+async fn end_interrupted(store: &Store) -> anyhow::Result<()> {
     let now: Wall = clock::now().wall;
+    loop {
+        let mut interrupted = store.calls().interrupted(500).await?;
+        if interrupted.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(calls = interrupted.len(), "calls that the last run left open are ended");
+        // Children end before the `Dial` that made them.
+        interrupted.sort_by_key(|call| call.parent.is_none());
+        let mut change = Change::default();
+        for mut call in interrupted {
+            call.status = voice::will::status(&call);
+            call.ended = Some(now);
+            call.updated = now;
+            match store.calls().will(call.sid).await {
+                Ok(Some(will)) => change.owed.push((voice::will::execute(will, &call), IdempotencyToken::from_bytes(rand::random()))),
+                Ok(None) => {}
+                // One that cannot be read must not keep the system from starting.
+                Err(error) => tracing::error!(call = %call.sid, %error, "the end of a call will not be reported"),
+            }
+            change.calls.push(call);
+        }
+        store.calls().save(change).await?;
+    }
+}
+
+/// Goes on with calls that waited for their turn when the last run ended.
+async fn resume(store: &Store, owner: &mpsc::Sender<Happening>) -> anyhow::Result<()> {
     for (account, _) in store.queued_calls().accounts().await? {
         for queued in store.queued_calls().first(account, u16::MAX).await? {
             match serde_json::from_str::<api::live::Originate>(&queued.payload) {
@@ -243,24 +274,7 @@ async fn resume(store: &Store, owner: &mpsc::Sender<Happening>) -> anyhow::Resul
             }
         }
     }
-    loop {
-        let interrupted = store.calls().interrupted(500).await?;
-        let interrupted: Vec<_> = interrupted.into_iter().filter(|call| call.status != CallStatus::Queued).collect();
-        if interrupted.is_empty() {
-            return Ok(());
-        }
-        tracing::warn!(calls = interrupted.len(), "calls that the last run left open are ended");
-        let calls = interrupted
-            .into_iter()
-            .map(|mut call| {
-                call.status = if call.answered.is_some() { CallStatus::Completed } else { CallStatus::Failed };
-                call.ended = Some(now);
-                call.updated = now;
-                call
-            })
-            .collect();
-        store.calls().save(Change { calls, ..Change::default() }).await?;
-    }
+    Ok(())
 }
 
 fn facts(config: &Config, api: String, api_tls: Option<String>, sip: SocketAddr) -> Facts {

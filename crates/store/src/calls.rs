@@ -88,6 +88,9 @@ pub struct Change {
     pub calls: Vec<CallRecord>,
     /// Callbacks that are owed from now on, in their order, each with a fresh token.
     pub owed: Vec<(Owed, IdempotencyToken)>,
+    /// For each live call what is owed if the process dies now, or that nothing is; the newest
+    /// counts. A call that ends loses its will without being named here.
+    pub wills: Vec<(CallSid, Option<Owed>)>,
     /// HTTP exchanges, in the order of time.
     pub events: Vec<Event>,
     /// What went wrong.
@@ -99,7 +102,7 @@ pub struct Change {
 }
 
 /// Calls.
-pub struct Calls<'a>(&'a Store);
+pub struct Calls<'a>(pub(crate) &'a Store);
 
 impl Store {
     /// Calls.
@@ -119,7 +122,11 @@ impl Calls<'_> {
                 Box::pin(async move {
                     for call in &change.calls {
                         save(connection, call).await?;
+                        if call.status.is_final() {
+                            crate::wills::strike(connection, call.sid).await?;
+                        }
                     }
+                    crate::wills::keep(connection, change.wills).await?;
                     crate::events::append(connection, change.events).await?;
                     for alert in &change.alerts {
                         rows::append(connection, alert).await?;

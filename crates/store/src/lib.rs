@@ -33,6 +33,7 @@ mod rows;
 mod sip_domains;
 mod store;
 mod trunks;
+mod wills;
 mod writer;
 
 pub use crate::accounts::{AccountFilter, Accounts};

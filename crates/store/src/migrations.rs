@@ -6,7 +6,10 @@ use crate::error::Error;
 use crate::writer::Connection;
 
 /// Number and text, in order. A step that was released is never changed; a new one is added.
-const STEPS: &[(i64, &str)] = &[(1, include_str!("../migrations/0001_first.sql"))];
+const STEPS: &[(i64, &str)] = &[
+    (1, include_str!("../migrations/0001_first.sql")),
+    (2, include_str!("../migrations/0002_wills.sql")),
+];
 
 /// Brings a database to the newest step, each step in a transaction of its own.
 pub(crate) async fn run(connection: &mut Connection) -> Result<(), Error> {

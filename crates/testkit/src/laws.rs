@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use model::call::CallStatus;
+use model::owed::Owed;
 use model::sid::CallSid;
 use voice::Switch;
 use voice::effect::{Effect, LegCommand, MediaCommand, Save};
@@ -19,6 +20,8 @@ struct Seen {
     ended: bool,
     placed: bool,
     forgotten: bool,
+    /// The will of its newest record; none before the first.
+    will: Option<Option<Owed>>,
 }
 
 /// The laws, with what they must remember.
@@ -139,6 +142,10 @@ impl Laws {
                 seen.wants_end |= word == "initiated" || record.status.is_final();
             }
         }
+        let end = save.owed.iter().rev().find(|owed| {
+            record.status.is_final() && parameter(&owed.parameters, "SequenceNumber").is_some()
+        });
+        Self::will(seen, save, end)?;
         if record.status.is_final() {
             let silent = !seen.placed && record.status == CallStatus::Canceled && before == 0;
             let expected = u32::from(seen.wants_end && !silent);
@@ -148,6 +155,57 @@ impl Laws {
             must(!bridged, || format!("{sid} ended inside a bridge"))?;
             seen.ended = true;
         }
+        Ok(())
+    }
+
+    /// A call whose owner wants to be told of its end has, as long as it lives, a will that says so;
+    /// and at the end it is told just that.
+    fn will(seen: &mut Seen, save: &Save, end: Option<&Owed>) -> Verdict {
+        let sid = save.record.sid;
+        let number = |owed: &Owed| {
+            let number = parameter(&owed.parameters, "SequenceNumber");
+            number.and_then(|number| number.parse::<u64>().ok())
+        };
+        if save.record.status.is_final() {
+            must(save.will.is_none(), || {
+                format!("{sid} has ended and still has a will")
+            })?;
+            // The first record may be the last; a call canceled in the queue is not reported.
+            if let (Some(will), Some(end)) = (&seen.will, end) {
+                let essence = |owed: &Owed| {
+                    let number = number(owed);
+                    (
+                        owed.call,
+                        owed.stream,
+                        owed.account,
+                        owed.url.clone(),
+                        owed.method,
+                        number,
+                    )
+                };
+                must(will.as_ref().map(essence) == Some(essence(end)), || {
+                    format!("{sid} had the will {will:?} but ends with {end:?}")
+                })?;
+            }
+            return Ok(());
+        }
+        must(save.will.is_some() || !seen.wants_end, || {
+            format!("{sid} has no will but wants to be told of its end")
+        })?;
+        if let Some(will) = &save.will {
+            let word = match save.record.answered {
+                Some(_) => "completed",
+                None => "failed",
+            };
+            must(
+                parameter(&will.parameters, "CallStatus") == Some(word),
+                || format!("{sid} is {} but wills {will:?}", save.record.status),
+            )?;
+            must(number(will) > seen.last_number, || {
+                format!("{sid} reported {:?} and wills {will:?}", seen.last_number)
+            })?;
+        }
+        seen.will = Some(save.will.clone());
         Ok(())
     }
 
@@ -254,7 +312,50 @@ impl Laws {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::call::{CallRecord, Direction};
+    use model::method::Method;
+    use model::now::Wall;
+    use model::sid::AccountSid;
     use voice::input::FetchId;
+
+    fn ringing(sid: CallSid) -> CallRecord {
+        CallRecord {
+            sid,
+            account: AccountSid::from_bytes([3; 16]),
+            parent: None,
+            to: "+15005550006".to_owned(),
+            from: "+15551230001".to_owned(),
+            phone_number: None,
+            application: None,
+            trunk: None,
+            status: CallStatus::Ringing,
+            direction: Direction::Inbound,
+            created: Wall(0),
+            updated: Wall(0),
+            started: None,
+            answered: None,
+            ended: None,
+            queue_time_ms: 0,
+            answered_by: None,
+            forwarded_from: None,
+            caller_name: None,
+        }
+    }
+
+    fn will(call: CallSid, number: &str) -> Owed {
+        Owed {
+            account: AccountSid::from_bytes([3; 16]),
+            call,
+            stream: call,
+            url: "https://app.test/status".to_owned(),
+            method: Method::Post,
+            parameters: vec![
+                ("CallStatus".to_owned(), "failed".to_owned()),
+                ("SequenceNumber".to_owned(), number.to_owned()),
+            ],
+            created: Wall(0),
+        }
+    }
 
     /// A law that cannot be broken proves nothing.
     #[test]
@@ -277,6 +378,22 @@ mod tests {
                 .is_err(),
             "hung up before the end"
         );
+        let mut save = Save {
+            record: ringing(call),
+            owed: Vec::new(),
+            will: None,
+        };
+        let saved = Effect::Save(Box::new(save.clone()));
+        assert!(laws.observe(&saved).is_err(), "without a will");
+        save.will = Some(will(call, "0"));
+        let saved = Effect::Save(Box::new(save.clone()));
+        assert_eq!(laws.observe(&saved), Ok(()));
+        save.record.status = CallStatus::NoAnswer;
+        save.will = None;
+        save.owed = vec![will(call, "1")];
+        save.owed[0].parameters[0].1 = "no-answer".to_owned();
+        let saved = Effect::Save(Box::new(save));
+        assert!(laws.observe(&saved).is_err(), "the will had another number");
         let fetch = voice::effect::Fetch {
             fetch: FetchId(1),
             call: CallSid::from_bytes([2; 16]),

@@ -437,7 +437,7 @@ impl Stage {
     }
 
     fn show_save(&mut self, save: Save) {
-        let Save { record, owed } = save;
+        let Save { record, owed, .. } = save;
         if !self.calls.contains_key(&record.sid) {
             self.name(record.sid, &record.to);
         }

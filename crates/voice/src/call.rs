@@ -593,7 +593,7 @@ impl Course {
                 url,
                 goto.method,
                 parameters,
-                cx.now,
+                cx.now.wall,
             ));
         }
         self.finish(owed, cx);

@@ -1,6 +1,6 @@
 //! Every status callback: when, to which URL, with which parameters in which order (contract 5.5).
 
-use model::call::Direction;
+use model::call::{CallRecord, Direction};
 use model::now::{Now, Wall};
 use model::owed::Owed;
 use time::OffsetDateTime;
@@ -28,6 +28,16 @@ pub(crate) fn progress(body: &mut Body, step: Progress, now: Now) -> Option<Owed
     }
     let number = body.sequence;
     body.sequence += 1;
+    if step == Progress::Completed {
+        let (seconds, minutes) = durations(&body.record);
+        let (seconds, minutes) = (seconds.to_string(), minutes.to_string());
+        let status = body.record.status.as_str();
+        let owed = end(body, status, &seconds, &minutes, &rfc2822(now.wall), number)?;
+        return Some(Owed {
+            created: now.wall,
+            ..owed
+        });
+    }
     let events = body.instructions.status_callback_events;
     let wanted = match step {
         Progress::Initiated => events.initiated,
@@ -44,25 +54,46 @@ pub(crate) fn progress(body: &mut Body, step: Progress, now: Now) -> Option<Owed
         Progress::Initiated => with_status(body, "initiated"),
         _ => standard(body),
     };
-    if step == Progress::Completed {
-        let seconds = body.record.duration_secs().unwrap_or(0);
-        put(&mut p, "CallDuration", seconds);
-        put(&mut p, "Duration", seconds.div_ceil(60));
-    }
     put(&mut p, "Timestamp", rfc2822(now.wall));
     put(&mut p, "CallbackSource", "call-progress-events");
     put(&mut p, "SequenceNumber", number);
-    if step == Progress::Completed {
-        if let Some(status) = body.sip_status {
-            put(&mut p, "SipResponseCode", status);
-        }
-        if let Some((code, message)) = &body.error {
-            put(&mut p, "ErrorCode", code);
-            put(&mut p, "ErrorMessage", message);
-        }
-    }
     let method = body.instructions.status_callback_method;
-    Some(owed(body, url, method, p, now))
+    Some(owed(body, url, method, p, now.wall))
+}
+
+/// The report of a call's end, if its owner wants it.
+pub(crate) fn end(
+    body: &Body,
+    status: &str,
+    seconds: &str,
+    minutes: &str,
+    timestamp: &str,
+    number: u32,
+) -> Option<Owed> {
+    let instructions = &body.instructions;
+    let wanted = instructions.status_callback_events.completed;
+    let url = instructions.status_callback.clone().filter(|_| wanted)?;
+    let mut p = with_status(body, status);
+    put(&mut p, "CallDuration", seconds);
+    put(&mut p, "Duration", minutes);
+    put(&mut p, "Timestamp", timestamp);
+    put(&mut p, "CallbackSource", "call-progress-events");
+    put(&mut p, "SequenceNumber", number);
+    if let Some(status) = body.sip_status {
+        put(&mut p, "SipResponseCode", status);
+    }
+    if let Some((code, message)) = &body.error {
+        put(&mut p, "ErrorCode", code);
+        put(&mut p, "ErrorMessage", message);
+    }
+    let method = instructions.status_callback_method;
+    Some(owed(body, url, method, p, body.record.updated))
+}
+
+/// `CallDuration` in seconds and `Duration` in minutes begun.
+pub(crate) fn durations(record: &CallRecord) -> (u64, u64) {
+    let seconds = record.duration_secs().unwrap_or(0);
+    (seconds, seconds.div_ceil(60))
 }
 
 /// Something owed on behalf of a call.
@@ -71,7 +102,7 @@ pub(crate) fn owed(
     url: String,
     method: model::method::Method,
     parameters: Parameters,
-    now: Now,
+    created: Wall,
 ) -> Owed {
     Owed {
         account: body.record.account,
@@ -80,12 +111,12 @@ pub(crate) fn owed(
         url,
         method,
         parameters,
-        created: now.wall,
+        created,
     }
 }
 
 /// `Thu, 30 May 2013 15:00:00 +0000`.
-fn rfc2822(wall: Wall) -> String {
+pub(crate) fn rfc2822(wall: Wall) -> String {
     OffsetDateTime::from_unix_timestamp(wall.0.div_euclid(1_000_000))
         .ok()
         .and_then(|time| time.format(&Rfc2822).ok())

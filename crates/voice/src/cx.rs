@@ -19,6 +19,7 @@ use crate::input::{FetchId, LegId};
 use crate::intent::Intent;
 use crate::outbound::Outbound;
 use crate::policy::Policy;
+use crate::will;
 
 /// Everything of the switch but its calls.
 pub(crate) struct Out {
@@ -100,7 +101,8 @@ impl Cx<'_> {
 
     pub fn save_with(&mut self, owed: Vec<Owed>) {
         let record = self.body.record.clone();
-        let save = Box::new(Save { record, owed });
+        let will = will::write(self.body);
+        let save = Box::new(Save { record, owed, will });
         self.out.effects.push_back(Effect::Save(save));
     }
 

@@ -37,6 +37,9 @@ pub struct Save {
     pub record: CallRecord,
     /// Callbacks owed because of this change, in order.
     pub owed: Vec<Owed>,
+    /// The report of the call's end that is owed if the process dies before the next change; see
+    /// [`crate::will`]. None when nobody wants one, or the call has ended.
+    pub will: Option<Owed>,
 }
 
 /// A request for a document.

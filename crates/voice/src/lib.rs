@@ -20,6 +20,7 @@ mod program;
 mod request;
 mod switch;
 mod verbs;
+pub mod will;
 
 pub use deadline::Deadline;
 pub use effect::Effect;
