@@ -1,5 +1,6 @@
 //! What the operator may set.
 
+use crate::digest::Algorithm;
 use crate::flow::Transport;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,6 +14,10 @@ pub struct Config {
     pub domains: Vec<String>,
     /// The realm of our digest challenges.
     pub realm: String,
+    /// The digest algorithms that a challenge of ours offers, one header each, in this order. RFC
+    /// 8760 section 2.4 wants the strongest first; but phones in the field take the first header
+    /// (sipp) or give up at one that they do not know (baresip 1.0), so MD5 comes first.
+    pub algorithms: Vec<Algorithm>,
     /// The names others reach us by, one for each transport.
     pub advertised: Advertised,
     /// Bounds on every table.
@@ -46,6 +51,7 @@ impl Default for Config {
             user_agent: "Switchboard".to_owned(),
             domains: Vec::new(),
             realm: "switchboard".to_owned(),
+            algorithms: vec![Algorithm::Md5, Algorithm::Sha256],
             advertised: Advertised::default(),
             limits: Limits::default(),
             session_expires: Duration::from_secs(1800),

@@ -141,8 +141,7 @@ impl Endpoint {
         let Some(mut response) = self.response_for(id, 401, "") else {
             return;
         };
-        // RFC 8760 section 2.4: strongest first.
-        for algorithm in [Algorithm::Sha256, Algorithm::Md5] {
+        for &algorithm in &self.config.algorithms {
             response.headers.push(
                 HeaderName::WwwAuthenticate,
                 digest::challenge(&self.config.realm, &nonce, algorithm, stale),

@@ -303,3 +303,18 @@ pub(crate) fn content_length(value: &str) -> Result<usize, Fault> {
         .parse()
         .map_err(|_| Fault::Malformed("a bad Content-Length"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_continuation_adds_nothing() {
+        // Found by fuzzing: a line of spaces only left a space at the end of the value.
+        let read = parse(b"SIP/2.0 200 OK\r\nSubject: a\r\n \t\r\n b\r\n  \r\n\r\n");
+        let Ok(Message::Response(response)) = read else {
+            panic!("a response: {read:?}");
+        };
+        assert_eq!(response.headers.value(HeaderName::Subject), Some("a b"));
+    }
+}
