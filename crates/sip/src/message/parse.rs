@@ -248,12 +248,13 @@ fn headers(lines: &mut Lines<'_>) -> (Headers, Option<Fault>) {
         }
         let line = text_of(line);
         if line.starts_with([' ', '\t']) {
+            let more = line.trim();
             match headers.last_mut() {
                 Some(value) => {
-                    if !value.is_empty() {
+                    if !value.is_empty() && !more.is_empty() {
                         value.push(' ');
                     }
-                    value.push_str(line.trim());
+                    value.push_str(more);
                 }
                 None => fault = Some(Fault::Malformed("a continuation of nothing")),
             }
