@@ -133,7 +133,8 @@ fn media_attribute(media: &mut Media, name: &str, value: Option<&str>) {
                 return;
             };
             let mut parts = encoding.trim().split('/');
-            let (Ok(payload_type), Some(name)) = (payload_type.parse::<u8>(), parts.next()) else {
+            let name = parts.next().filter(|name| !name.is_empty());
+            let (Ok(payload_type), Some(name)) = (payload_type.parse::<u8>(), name) else {
                 return;
             };
             let clock_rate = parts.next().and_then(|r| r.parse().ok()).unwrap_or(8000);
@@ -192,5 +193,18 @@ fn media_attribute(media: &mut Media, name: &str, value: Option<&str>) {
                 .attributes
                 .push((name.to_owned(), value.map(str::to_owned))),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_rtpmap_without_a_name_changes_nothing() {
+        // Found by fuzzing: it took PCMU away from payload type 0.
+        let text = "v=0\r\nm=audio 4000 RTP/AVP 0\r\na=rtpmap:0 /8000\r\n";
+        let description = Description::parse(text).expect("it can be read");
+        assert_eq!(description.media[0].formats[0].name, "PCMU");
     }
 }
