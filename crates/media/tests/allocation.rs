@@ -1,5 +1,6 @@
 //! The promise that a packet costs no memory: counted by the allocator itself.
 #![allow(unsafe_code, reason = "an allocator can only be counted by being one")]
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::SocketAddr;

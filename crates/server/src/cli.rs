@@ -291,7 +291,11 @@ mod tests {
             assert!(page.contains(&format!("| `switchboard {name}")), "{name}");
         }
         for setting in &crate::config::SETTINGS {
-            assert!(page.contains(&format!("`{}`", setting.key)), "{}", setting.key);
+            assert!(
+                page.contains(&format!("`{}`", setting.key)),
+                "{}",
+                setting.key
+            );
         }
     }
 }

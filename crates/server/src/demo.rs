@@ -9,7 +9,8 @@ use axum::routing::{any, get};
 use media::Sound;
 
 /// What the demo document says. The number of seconds it lasts is what tests compare with.
-pub const GREETING: &str = "Hello. This is Switchboard, speaking from your own computer. Here is some music.";
+pub const GREETING: &str =
+    "Hello. This is Switchboard, speaking from your own computer. Here is some music.";
 
 /// `/_switchboard/demo/…`: documents for the demo numbers, and the file that they play.
 pub fn router() -> Router {
@@ -23,7 +24,9 @@ pub fn router() -> Router {
 async fn program(Path(program): Path<String>) -> Response {
     match program.as_str() {
         // The original's demo document: a sentence and a file.
-        "voice" => twiml(&format!("<Say>{GREETING}</Say><Play>/_switchboard/demo/chime.wav</Play>")),
+        "voice" => twiml(&format!(
+            "<Say>{GREETING}</Say><Play>/_switchboard/demo/chime.wav</Play>"
+        )),
         "echo" => twiml("<Say>Speak after the tone. You will hear yourself.</Say><Echo/>"),
         "menu" => twiml(
             r#"<Gather action="menu/choice" numDigits="1" timeout="10"><Say>Press one for the time of your life. Press two for music. Press any other key to hear it named.</Say></Gather><Say>You pressed nothing. Goodbye.</Say>"#,
@@ -36,20 +39,30 @@ async fn program(Path(program): Path<String>) -> Response {
 }
 
 async fn choice(RawForm(form): RawForm) -> Response {
-    let digits = url::form_urlencoded::parse(&form).find(|(name, _)| name == "Digits").map(|(_, value)| value.into_owned());
+    let digits = url::form_urlencoded::parse(&form)
+        .find(|(name, _)| name == "Digits")
+        .map(|(_, value)| value.into_owned());
     match digits.as_deref() {
         Some("1") => twiml("<Say>It is now. It always is.</Say>"),
         Some("2") => twiml("<Play>/_switchboard/demo/chime.wav</Play>"),
         Some(other) => {
-            let key = if other == "*" { "star".to_owned() } else { other.chars().filter(char::is_ascii_alphanumeric).collect() };
-            twiml(&format!("<Say>You pressed {key}.</Say><Redirect>../menu</Redirect>"))
+            let key = if other == "*" {
+                "star".to_owned()
+            } else {
+                other.chars().filter(char::is_ascii_alphanumeric).collect()
+            };
+            twiml(&format!(
+                "<Say>You pressed {key}.</Say><Redirect>../menu</Redirect>"
+            ))
         }
         None => twiml("<Redirect>../menu</Redirect>"),
     }
 }
 
 async fn failure(RawForm(form): RawForm) -> Response {
-    let digits = url::form_urlencoded::parse(&form).find(|(name, _)| name == "Digits").map(|(_, value)| value.into_owned());
+    let digits = url::form_urlencoded::parse(&form)
+        .find(|(name, _)| name == "Digits")
+        .map(|(_, value)| value.into_owned());
     match digits.as_deref() {
         Some("1") => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Some("2") => ([(CONTENT_TYPE, "text/xml")], "<Response><Say>Unclosed").into_response(),
@@ -59,7 +72,8 @@ async fn failure(RawForm(form): RawForm) -> Response {
 }
 
 fn twiml(verbs: &str) -> Response {
-    let document = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response>{verbs}</Response>\n");
+    let document =
+        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response>{verbs}</Response>\n");
     ([(CONTENT_TYPE, "text/xml; charset=utf-8")], document).into_response()
 }
 
@@ -79,5 +93,9 @@ async fn chime() -> Response {
             })
         })
         .collect();
-    ([(CONTENT_TYPE, "audio/wav")], media::wav::write(&Sound::new(RATE, samples), None)).into_response()
+    (
+        [(CONTENT_TYPE, "audio/wav")],
+        media::wav::write(&Sound::new(RATE, samples), None),
+    )
+        .into_response()
 }

@@ -28,7 +28,10 @@ pub struct Lists {
 impl Rim {
     /// The host that our From headers name.
     pub fn host(&self) -> String {
-        self.config.public_host.clone().unwrap_or_else(|| self.local.ip().to_string())
+        self.config
+            .public_host
+            .clone()
+            .unwrap_or_else(|| self.local.ip().to_string())
     }
 
     /// The SIP domain behind a host name. On a developer's computer `localhost` and the loopback
@@ -36,7 +39,10 @@ impl Rim {
     pub async fn domain(&self, host: &str) -> Result<Option<SipDomain>, Error> {
         let local = self.local.ip().is_loopback() && LOCAL_NAMES.contains(&host);
         let name = if local { crate::seed::DOMAIN } else { host };
-        self.store.sip_domains().find_by_name(&name.to_ascii_lowercase()).await
+        self.store
+            .sip_domains()
+            .find_by_name(&name.to_ascii_lowercase())
+            .await
     }
 
     /// The host names under which a domain's phones may have registered.
@@ -54,9 +60,18 @@ impl Rim {
         for mapping in self.store.sip_domains().mappings(domain.sid).await? {
             match mapping.list {
                 _ if mapping.purpose != purpose => {}
-                MappedList::Credentials(list) => lists.credential_lists.push((domain.account, list)),
+                MappedList::Credentials(list) => {
+                    lists.credential_lists.push((domain.account, list))
+                }
                 MappedList::IpAccessControl(list) => {
-                    lists.addresses.extend(self.store.ip_addresses().all(list).await?.into_iter().map(|address| address.network));
+                    lists.addresses.extend(
+                        self.store
+                            .ip_addresses()
+                            .all(list)
+                            .await?
+                            .into_iter()
+                            .map(|address| address.network),
+                    );
                 }
             }
         }
@@ -64,10 +79,17 @@ impl Rim {
     }
 
     /// A user's password in any of the lists.
-    pub async fn password(&self, lists: &[(AccountSid, CredentialListSid)], username: &str) -> Result<Option<String>, Error> {
+    pub async fn password(
+        &self,
+        lists: &[(AccountSid, CredentialListSid)],
+        username: &str,
+    ) -> Result<Option<String>, Error> {
         for (_, list) in lists {
             let credentials = self.store.credentials().all(*list).await?;
-            if let Some(found) = credentials.into_iter().find(|credential| credential.username == username) {
+            if let Some(found) = credentials
+                .into_iter()
+                .find(|credential| credential.username == username)
+            {
                 return Ok(Some(found.password.into_inner()));
             }
         }
@@ -78,13 +100,21 @@ impl Rim {
     /// own, so that other programs on a developer's computer are not taken for it.
     pub async fn trunks_from(&self, source: SocketAddr) -> Result<Vec<Trunk>, Error> {
         let mut trunks = self.store.trunks().all().await?;
-        trunks.retain(|trunk| trunk.sends_from(source.ip()) && (!source.ip().is_loopback() || trunk.port == source.port()));
+        trunks.retain(|trunk| {
+            trunk.sends_from(source.ip())
+                && (!source.ip().is_loopback() || trunk.port == source.port())
+        });
         Ok(trunks)
     }
 
     /// The trunks that an account may use: its own, and those of its owner.
     pub async fn trunks(&self, account: AccountSid) -> Result<Vec<Trunk>, Error> {
-        let owner = self.store.accounts().find(account).await?.map(|account| account.owner);
+        let owner = self
+            .store
+            .accounts()
+            .find(account)
+            .await?
+            .map(|account| account.owner);
         let mut trunks = self.store.trunks().all().await?;
         trunks.retain(|trunk| trunk.account == account || Some(trunk.account) == owner);
         Ok(trunks)

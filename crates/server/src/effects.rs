@@ -43,9 +43,15 @@ impl Node {
                     change.calls.push(save.record.clone());
                     change.wills.push((save.record.sid, save.will.clone()));
                     // Each callback keeps one token for all its attempts.
-                    change.owed.extend(save.owed.iter().map(|owed| (owed.clone(), IdempotencyToken::from_bytes(rand::random()))));
+                    change.owed.extend(
+                        save.owed.iter().map(|owed| {
+                            (owed.clone(), IdempotencyToken::from_bytes(rand::random()))
+                        }),
+                    );
                     // A call that was given up waits for its turn no longer.
-                    if save.record.direction == Direction::OutboundApi && save.record.status != CallStatus::Queued {
+                    if save.record.direction == Direction::OutboundApi
+                        && save.record.status != CallStatus::Queued
+                    {
                         change.dequeued.push(save.record.sid);
                     }
                 }
@@ -74,8 +80,15 @@ impl Node {
 
     /// Acts on everything that waited for commit `number` or an older one.
     pub fn release(&mut self, number: u64) {
-        while self.waiting.batches.front().is_some_and(|(waits_for, _)| *waits_for <= number) {
-            let Some((_, effects)) = self.waiting.batches.pop_front() else { return };
+        while self
+            .waiting
+            .batches
+            .front()
+            .is_some_and(|(waits_for, _)| *waits_for <= number)
+        {
+            let Some((_, effects)) = self.waiting.batches.pop_front() else {
+                return;
+            };
             effects.into_iter().for_each(|effect| self.act(effect));
         }
     }
@@ -106,12 +119,28 @@ impl Node {
             LegCommand::Invite(invite) => match self.media.open() {
                 Ok(media) => {
                     let signalling = self.wires.local;
-                    self.legs.insert(id, Leg { dialog: None, media, signalling, description: String::new(), answered: false });
+                    self.legs.insert(
+                        id,
+                        Leg {
+                            dialog: None,
+                            media,
+                            signalling,
+                            description: String::new(),
+                            answered: false,
+                        },
+                    );
                     self.rim.route(id, *invite);
                 }
                 Err(error) => {
                     tracing::error!(%error, "no media port for a call; widen media.ports");
-                    self.tell(now, id, LegEvent::Failed { sip_status: 503, code: Some(10004) });
+                    self.tell(
+                        now,
+                        id,
+                        LegEvent::Failed {
+                            sip_status: 503,
+                            code: Some(10004),
+                        },
+                    );
                 }
             },
             LegCommand::Ring => {
@@ -120,8 +149,12 @@ impl Node {
                 }
             }
             LegCommand::Answer => {
-                let Some(leg) = self.legs.leg_mut(id) else { return };
-                let (Some(dialog), false) = (leg.dialog, leg.answered) else { return };
+                let Some(leg) = self.legs.leg_mut(id) else {
+                    return;
+                };
+                let (Some(dialog), false) = (leg.dialog, leg.answered) else {
+                    return;
+                };
                 leg.answered = true;
                 let description = std::mem::take(&mut leg.description);
                 self.sip.answer(now.instant, dialog, description);
@@ -144,7 +177,11 @@ impl Node {
         let Some(leg) = self.legs.leg(id) else { return };
         let port = leg.media.port;
         match command {
-            MediaCommand::Play { playback, sound, loops } => {
+            MediaCommand::Play {
+                playback,
+                sound,
+                loops,
+            } => {
                 let ready = match sound {
                     Sound::Digits(digits) => media::Source::Digits(digits),
                     Sound::Ringback(country) => {
@@ -160,15 +197,23 @@ impl Node {
             MediaCommand::Stop(playback) => {
                 // Speech that is still being made for it is dropped when it arrives.
                 self.preparing.remove(&(id, playback));
-                leg.media.apply(media::Command::StopPlayback { port, playback: media::PlaybackId(playback.0) });
+                leg.media.apply(media::Command::StopPlayback {
+                    port,
+                    playback: media::PlaybackId(playback.0),
+                });
             }
             MediaCommand::Bridge(other) => {
                 if let Some(other) = self.legs.leg(other) {
-                    leg.media.apply(media::Command::Bridge { a: port, b: other.media.port });
+                    leg.media.apply(media::Command::Bridge {
+                        a: port,
+                        b: other.media.port,
+                    });
                 }
             }
             // An echo is a bridge of a port with itself.
-            MediaCommand::Unbridge(_) | MediaCommand::EndEcho => leg.media.apply(media::Command::Unbridge { port }),
+            MediaCommand::Unbridge(_) | MediaCommand::EndEcho => {
+                leg.media.apply(media::Command::Unbridge { port })
+            }
             MediaCommand::Echo => leg.media.apply(media::Command::Echo { port }),
         }
     }
@@ -180,7 +225,11 @@ fn alert_record(alert: &voice::effect::Alert) -> Option<Alert> {
         account: alert.account,
         call: Some(alert.call),
         code: ErrorCode::find(alert.code)?,
-        level: if alert.error { Level::Error } else { Level::Warning },
+        level: if alert.error {
+            Level::Error
+        } else {
+            Level::Warning
+        },
         text: alert.message.clone(),
         request_url: alert.url.clone(),
         request_method: alert.method,

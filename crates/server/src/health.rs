@@ -25,7 +25,11 @@ pub struct Pulse {
 impl Pulse {
     /// Figures of this owner.
     pub fn new(owner: mpsc::Sender<Happening>, rim: Rim) -> Self {
-        Self { owner, last: Arc::default(), rim }
+        Self {
+            owner,
+            last: Arc::default(),
+            rim,
+        }
     }
 
     /// Takes the pulse every second, so that `/metrics` never waits.
@@ -44,7 +48,13 @@ impl Pulse {
         };
         let figures = tokio::time::timeout(PATIENCE, asked).await.ok().flatten();
         let figures = figures.ok_or("the call engine does not answer")?;
-        let owed = self.rim.store.outbox().count().await.map_err(|error| error.to_string())?;
+        let owed = self
+            .rim
+            .store
+            .outbox()
+            .count()
+            .await
+            .map_err(|error| error.to_string())?;
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = (figures, owed);
         Ok(figures)
     }
@@ -59,14 +69,37 @@ impl Health for Pulse {
         let (figures, owed) = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
         let rows: [(&str, &str, u64); 5] = [
-            ("switchboard_calls", "Calls that live now.", figures.calls as u64),
-            ("switchboard_legs", "Legs that exist now.", figures.legs as u64),
-            ("switchboard_registrations", "Addresses of record with a phone.", figures.registrations as u64),
-            ("switchboard_uncommitted_batches", "Batches of effects that wait for the disk.", figures.uncommitted as u64),
-            ("switchboard_owed_callbacks", "Status callbacks not delivered yet.", owed),
+            (
+                "switchboard_calls",
+                "Calls that live now.",
+                figures.calls as u64,
+            ),
+            (
+                "switchboard_legs",
+                "Legs that exist now.",
+                figures.legs as u64,
+            ),
+            (
+                "switchboard_registrations",
+                "Addresses of record with a phone.",
+                figures.registrations as u64,
+            ),
+            (
+                "switchboard_uncommitted_batches",
+                "Batches of effects that wait for the disk.",
+                figures.uncommitted as u64,
+            ),
+            (
+                "switchboard_owed_callbacks",
+                "Status callbacks not delivered yet.",
+                owed,
+            ),
         ];
         for (name, help, value) in rows {
-            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+            let _ = writeln!(
+                text,
+                "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}"
+            );
         }
         text
     }

@@ -30,7 +30,10 @@ pub enum Verdict {
     },
 }
 
-const NOT_FOUND: Verdict = Verdict::Refuse { status: 404, reason: "" };
+const NOT_FOUND: Verdict = Verdict::Refuse {
+    status: 404,
+    reason: "",
+};
 
 /// Whether a request may come in, and against which password it is checked. Deny by default: an
 /// address we do not know and a domain we do not have are refused.
@@ -39,61 +42,117 @@ pub async fn admit(rim: &Rim, username: Option<&str>, facts: &RequestFacts) -> A
         Ok(admission) => admission,
         Err(error) => {
             tracing::error!(%error, "nobody can be let in while the database cannot be read");
-            Admission::Refuse { status: 503, reason: String::new() }
+            Admission::Refuse {
+                status: 503,
+                reason: String::new(),
+            }
         }
     }
 }
 
-async fn decide(rim: &Rim, username: Option<&str>, facts: &RequestFacts) -> Result<Admission, store::Error> {
+async fn decide(
+    rim: &Rim,
+    username: Option<&str>,
+    facts: &RequestFacts,
+) -> Result<Admission, store::Error> {
     let source = facts.flow.remote.ip();
     let registering = facts.method == Method::Register;
     if !registering && !rim.trunks_from(facts.flow.remote).await?.is_empty() {
         return Ok(Admission::Allow);
     }
-    let host = if registering { &facts.to.uri.host } else { &facts.request_uri.host };
+    let host = if registering {
+        &facts.to.uri.host
+    } else {
+        &facts.request_uri.host
+    };
     let Some(domain) = rim.domain(host).await? else {
-        return Ok(Admission::Refuse { status: if registering { 403 } else { 404 }, reason: String::new() });
+        return Ok(Admission::Refuse {
+            status: if registering { 403 } else { 404 },
+            reason: String::new(),
+        });
     };
     if registering && !domain.sip_registration {
-        return Ok(Admission::Refuse { status: 403, reason: "registration is switched off for this domain".to_owned() });
+        return Ok(Admission::Refuse {
+            status: 403,
+            reason: "registration is switched off for this domain".to_owned(),
+        });
     }
-    let purpose = if registering { MappingUse::Registrations } else { MappingUse::Calls };
+    let purpose = if registering {
+        MappingUse::Registrations
+    } else {
+        MappingUse::Calls
+    };
     let lists = rim.lists(&domain, purpose).await?;
-    if !lists.addresses.is_empty() && !lists.addresses.iter().any(|network| network.contains(source)) {
+    if !lists.addresses.is_empty()
+        && !lists
+            .addresses
+            .iter()
+            .any(|network| network.contains(source))
+    {
         // 32201: the source address is in none of the domain's lists.
-        return Ok(Admission::Refuse { status: 403, reason: String::new() });
+        return Ok(Admission::Refuse {
+            status: 403,
+            reason: String::new(),
+        });
     }
     if lists.credential_lists.is_empty() {
         // Address lists alone let calls in; a domain without any list lets nobody in.
         return Ok(if lists.addresses.is_empty() || registering {
-            Admission::Refuse { status: 403, reason: String::new() }
+            Admission::Refuse {
+                status: 403,
+                reason: String::new(),
+            }
         } else {
             Admission::Allow
         });
     }
-    let Some(username) = username else { return Ok(Admission::Challenge) };
+    let Some(username) = username else {
+        return Ok(Admission::Challenge);
+    };
     let password = rim.password(&lists.credential_lists, username).await?;
     // An unknown user looks like a wrong password: checked against a secret nobody has.
-    Ok(Admission::Verify(Secret::Password(password.unwrap_or_else(crate::rim::token))))
+    Ok(Admission::Verify(Secret::Password(
+        password.unwrap_or_else(crate::rim::token),
+    )))
 }
 
 /// Which program answers a call that was let in.
-pub async fn resolve(rim: &Rim, facts: RequestFacts, offer: Option<String>, user: Option<String>) -> Verdict {
+pub async fn resolve(
+    rim: &Rim,
+    facts: RequestFacts,
+    offer: Option<String>,
+    user: Option<String>,
+) -> Verdict {
     match find(rim, &facts, user).await {
-        Ok(Some(incoming)) => Verdict::Take { incoming: Box::new(incoming), offer, signalling: facts.flow.remote },
+        Ok(Some(incoming)) => Verdict::Take {
+            incoming: Box::new(incoming),
+            offer,
+            signalling: facts.flow.remote,
+        },
         Ok(None) => NOT_FOUND,
         Err(error) => {
             tracing::error!(%error, "a call was refused because the database cannot be read");
-            Verdict::Refuse { status: 503, reason: "" }
+            Verdict::Refuse {
+                status: 503,
+                reason: "",
+            }
         }
     }
 }
 
-async fn find(rim: &Rim, facts: &RequestFacts, user: Option<String>) -> Result<Option<Incoming>, store::Error> {
+async fn find(
+    rim: &Rim,
+    facts: &RequestFacts,
+    user: Option<String>,
+) -> Result<Option<Incoming>, store::Error> {
     let called = facts.request_uri.user_name().unwrap_or_default();
     let trunks = rim.trunks_from(facts.flow.remote).await?;
     let over_trunk = user.is_none() && !trunks.is_empty();
-    let domain = if over_trunk { None } else { rim.domain(&facts.request_uri.host).await? };
+    let domain = if over_trunk {
+        None
+    } else {
+        rim.domain(&facts.request_uri.host).await?
+    };
     let number = rim.number(&called).await?;
     let mut incoming = Incoming {
         call: CallSid::from_bytes(rand::random()),
@@ -106,7 +165,10 @@ async fn find(rim: &Rim, facts: &RequestFacts, user: Option<String>) -> Result<O
         from: party(&facts.from.uri, over_trunk),
         to: party(&facts.to.uri, over_trunk),
         caller_name: facts.from.display.clone(),
-        forwarded_from: facts.headers.named("Diversion").and_then(|text| sip::NameAddr::parse(text).ok()?.uri.user_name()),
+        forwarded_from: facts
+            .headers
+            .named("Diversion")
+            .and_then(|text| sip::NameAddr::parse(text).ok()?.uri.user_name()),
         phone_number: None,
         application: None,
         trunk: trunks.first().filter(|_| over_trunk).map(|trunk| trunk.sid),
@@ -131,7 +193,12 @@ async fn find(rim: &Rim, facts: &RequestFacts, user: Option<String>) -> Result<O
 }
 
 /// Number-, domain- and application-level callbacks are on `completed` only (contract 5.5).
-pub const ON_COMPLETED: CallEvents = CallEvents { initiated: false, ringing: false, answered: false, completed: true };
+pub const ON_COMPLETED: CallEvents = CallEvents {
+    initiated: false,
+    ringing: false,
+    answered: false,
+    completed: true,
+};
 
 fn of_domain(domain: SipDomain) -> Instructions {
     Instructions {
@@ -155,7 +222,11 @@ fn party(uri: &Uri, over_trunk: bool) -> String {
 }
 
 /// The parameters that only SIP calls have (contract 5.3); custom headers keep their names.
-fn sip_parameters(facts: &RequestFacts, domain: &SipDomain, user: Option<&str>) -> Vec<(String, String)> {
+fn sip_parameters(
+    facts: &RequestFacts,
+    domain: &SipDomain,
+    user: Option<&str>,
+) -> Vec<(String, String)> {
     let mut parameters = vec![
         ("SipDomain".to_owned(), domain.domain_name.clone()),
         ("SipDomainSid".to_owned(), domain.sid.to_string()),
@@ -167,7 +238,11 @@ fn sip_parameters(facts: &RequestFacts, domain: &SipDomain, user: Option<&str>) 
     }
     for (name, value) in facts.headers.iter() {
         let name = name.word();
-        if name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-")) && parameters.len() < 64 {
+        if name
+            .get(..2)
+            .is_some_and(|start| start.eq_ignore_ascii_case("x-"))
+            && parameters.len() < 64
+        {
             parameters.push((format!("SipHeader_{name}"), value.to_owned()));
         }
     }

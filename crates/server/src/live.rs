@@ -21,7 +21,11 @@ impl LiveCalls for Live {
         })
     }
 
-    fn modify(&self, call: CallSid, change: Modify) -> Answering<'_, Result<CallRecord, NotModified>> {
+    fn modify(
+        &self,
+        call: CallSid,
+        change: Modify,
+    ) -> Answering<'_, Result<CallRecord, NotModified>> {
         let change = match change {
             Modify::Cancel => input::Modify::Cancel,
             Modify::Complete => input::Modify::Complete,

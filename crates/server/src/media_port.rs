@@ -31,12 +31,20 @@ pub struct MediaRoom {
 impl MediaRoom {
     /// Ports of `pool` on `thread`.
     pub fn new(thread: MediaThread, pool: PortPool) -> Self {
-        Self { thread, pool: Arc::new(pool), last: Arc::new(AtomicU64::new(0)), family: 0 }
+        Self {
+            thread,
+            pool: Arc::new(pool),
+            last: Arc::new(AtomicU64::new(0)),
+            family: 0,
+        }
     }
 
     /// The same room, with port numbers of another family.
     pub fn family(&self, family: u64) -> Self {
-        Self { family, ..self.clone() }
+        Self {
+            family,
+            ..self.clone()
+        }
     }
 
     /// Opens a port. Fails when the range of port numbers is used up.
@@ -44,8 +52,19 @@ impl MediaRoom {
         let sockets = self.pool.bind()?;
         let port = PortId(self.family | (self.last.fetch_add(1, Ordering::Relaxed) + 1));
         let address = sockets.address;
-        self.thread.open(port, sockets, rand::random(), format!("{:016x}@switchboard", rand::random::<u64>()));
-        Ok(MediaPort { port, address, thread: self.thread.clone(), local: None, session_id: rand::random::<u32>().into() })
+        self.thread.open(
+            port,
+            sockets,
+            rand::random(),
+            format!("{:016x}@switchboard", rand::random::<u64>()),
+        );
+        Ok(MediaPort {
+            port,
+            address,
+            thread: self.thread.clone(),
+            local: None,
+            session_id: rand::random::<u32>().into(),
+        })
     }
 }
 
@@ -102,7 +121,9 @@ impl MediaPort {
     /// Answers an offer and starts the sound.
     pub fn answer(&mut self, offer: &str, signalling: SocketAddr) -> Result<String, Unacceptable> {
         let offer = read(offer)?;
-        let secure = offer.audio().is_some_and(|audio| audio.protocol.to_ascii_uppercase().starts_with("RTP/SAVP"));
+        let secure = offer
+            .audio()
+            .is_some_and(|audio| audio.protocol.to_ascii_uppercase().starts_with("RTP/SAVP"));
         let local = self.describe(secure);
         let answer = sip::sdp::answer(&local, &offer)?;
         self.configure(&answer.agreed, signalling)?;
@@ -117,13 +138,22 @@ impl MediaPort {
     fn describe(&mut self, secure: bool) -> Local {
         let previous = self.local.take();
         let srtp_key = secure.then(|| {
-            previous.as_ref().and_then(|local| local.srtp_key.clone()).unwrap_or_else(|| BASE64.encode(rand::random::<[u8; 30]>()))
+            previous
+                .as_ref()
+                .and_then(|local| local.srtp_key.clone())
+                .unwrap_or_else(|| BASE64.encode(rand::random::<[u8; 30]>()))
         });
         // PCMU first: it is what carriers and browsers choose, so that two legs share a codec and
         // their packets pass through undecoded (performance study).
         let formats = [media::codec::PCMU, media::codec::PCMA, media::codec::G722]
             .iter()
-            .map(|format| Format::new(format.payload_type.unwrap_or(0), format.name, format.clock_rate))
+            .map(|format| {
+                Format::new(
+                    format.payload_type.unwrap_or(0),
+                    format.name,
+                    format.clock_rate,
+                )
+            })
             .chain([Format::new(TELEPHONE_EVENT, "telephone-event", 8000).with_fmtp("0-16")])
             .collect();
         let local = Local {
@@ -146,11 +176,23 @@ impl MediaPort {
             .formats
             .iter()
             .zip(&agreed.receive_payload_types)
-            .filter_map(|(format, payload_type)| Some(PayloadFormat { payload_type: *payload_type, format: codec(format)? }))
+            .filter_map(|(format, payload_type)| {
+                Some(PayloadFormat {
+                    payload_type: *payload_type,
+                    format: codec(format)?,
+                })
+            })
             .collect();
         let first = agreed.formats.first().ok_or(Unacceptable::Unusable)?;
-        let send = PayloadFormat { payload_type: first.payload_type, format: codec(first).ok_or(Unacceptable::Unusable)? };
-        let srtp = agreed.srtp.as_ref().map(|keys| srtp_keys(&keys.local, &keys.remote).ok_or(Unacceptable::Unusable)).transpose()?;
+        let send = PayloadFormat {
+            payload_type: first.payload_type,
+            format: codec(first).ok_or(Unacceptable::Unusable)?,
+        };
+        let srtp = agreed
+            .srtp
+            .as_ref()
+            .map(|keys| srtp_keys(&keys.local, &keys.remote).ok_or(Unacceptable::Unusable))
+            .transpose()?;
         let mut settings = PortSettings::new(agreed.remote, send);
         settings.receive = receive;
         settings.remote_rtcp = Some(agreed.remote_rtcp);
@@ -165,10 +207,19 @@ impl MediaPort {
             Direction::Inactive => media::Direction::Inactive,
         };
         settings.srtp = srtp;
-        settings.latching = media::Latching::Learn { window: Duration::from_secs(3), expected: Some(signalling.ip()) };
-        self.apply(Command::Configure { port: self.port, settings: Box::new(settings) });
+        settings.latching = media::Latching::Learn {
+            window: Duration::from_secs(3),
+            expected: Some(signalling.ip()),
+        };
+        self.apply(Command::Configure {
+            port: self.port,
+            settings: Box::new(settings),
+        });
         // Phones without telephone-event send their keys as tones.
-        self.apply(Command::DetectDtmf { port: self.port, on: agreed.telephone_event.is_none() });
+        self.apply(Command::DetectDtmf {
+            port: self.port,
+            on: agreed.telephone_event.is_none(),
+        });
         Ok(())
     }
 }
@@ -185,5 +236,9 @@ fn read(text: &str) -> Result<Description, Unacceptable> {
 
 fn srtp_keys(local: &str, remote: &str) -> Option<SrtpKeys> {
     let key = |text: &str| BASE64.decode(text).ok()?.try_into().ok();
-    Some(SrtpKeys { suite: Suite::AesCm128HmacSha1_80, send: key(local)?, receive: key(remote)? })
+    Some(SrtpKeys {
+        suite: Suite::AesCm128HmacSha1_80,
+        send: key(local)?,
+        receive: key(remote)?,
+    })
 }

@@ -20,7 +20,10 @@ pub struct RouteFailure {
 
 impl RouteFailure {
     const fn new(sip_status: u16, code: u32) -> Self {
-        Self { sip_status, code: Some(code) }
+        Self {
+            sip_status,
+            code: Some(code),
+        }
     }
 }
 
@@ -57,15 +60,31 @@ impl Destination {
     }
 
     /// The invitation; `local` is our UDP address.
-    pub fn invitation(&self, offer: String, local: SocketAddr, sip: &Endpoint) -> Result<Invitation, RouteFailure> {
+    pub fn invitation(
+        &self,
+        offer: String,
+        local: SocketAddr,
+        sip: &Endpoint,
+    ) -> Result<Invitation, RouteFailure> {
         let (request_uri, destination) = match &self.target {
-            Target::Address(transport, remote) => {
-                (self.uri.clone(), sip::invitation::Destination::Address { transport: *transport, local, remote: *remote })
-            }
+            Target::Address(transport, remote) => (
+                self.uri.clone(),
+                sip::invitation::Destination::Address {
+                    transport: *transport,
+                    local,
+                    remote: *remote,
+                },
+            ),
             Target::Registered(names) => {
                 // The newest binding; 32009: the user is not registered.
-                let binding = names.iter().find_map(|aor| sip.bindings(aor).first()).ok_or(RouteFailure::new(480, 32009))?;
-                (binding.contact.clone(), sip::invitation::Destination::Flow(binding.flow))
+                let binding = names
+                    .iter()
+                    .find_map(|aor| sip.bindings(aor).first())
+                    .ok_or(RouteFailure::new(480, 32009))?;
+                (
+                    binding.contact.clone(),
+                    sip::invitation::Destination::Flow(binding.flow),
+                )
             }
         };
         Ok(Invitation {
@@ -86,11 +105,14 @@ impl Destination {
 
 /// Finds the way.
 pub async fn route(rim: &Rim, invite: Invite) -> Result<Destination, RouteFailure> {
-    let credentials = invite.sip_auth.clone().map(|(username, password)| Credentials {
-        username,
-        secret: Secret::Password(password),
-        realm: None,
-    });
+    let credentials = invite
+        .sip_auth
+        .clone()
+        .map(|(username, password)| Credentials {
+            username,
+            secret: Secret::Password(password),
+            realm: None,
+        });
     if let Some(rest) = invite.to.strip_prefix("client:") {
         tracing::info!(identity = rest, "no browser is connected");
         return Err(RouteFailure::new(480, 32009));
@@ -102,18 +124,40 @@ pub async fn route(rim: &Rim, invite: Invite) -> Result<Destination, RouteFailur
 }
 
 /// A `sip:` URI: one of our domains, or a server elsewhere.
-async fn to_uri(rim: &Rim, invite: &Invite, credentials: Option<Credentials>) -> Result<Destination, RouteFailure> {
+async fn to_uri(
+    rim: &Rim,
+    invite: &Invite,
+    credentials: Option<Credentials>,
+) -> Result<Destination, RouteFailure> {
     let mut uri = Uri::parse(&invite.to).map_err(|_| RouteFailure::new(404, 21217))?;
     // What stands behind `?` is not part of the address: the customer's own headers.
-    let headers = uri.headers.take().map(|text| custom_headers(&text)).unwrap_or_default();
+    let headers = uri
+        .headers
+        .take()
+        .map(|text| custom_headers(&text))
+        .unwrap_or_default();
     for ours in ["edge", "region"] {
         uri.params.remove(ours);
     }
-    let domain = rim.domain(&uri.host).await.map_err(|_| RouteFailure::new(503, 20500))?;
+    let domain = rim
+        .domain(&uri.host)
+        .await
+        .map_err(|_| RouteFailure::new(503, 20500))?;
     let from = caller(&invite.from, &rim.host());
     if let Some(domain) = domain {
-        let names = rim.names(&domain).into_iter().map(|host| Uri::sip(uri.user.as_deref(), &host, None).aor()).collect();
-        return Ok(Destination { uri, from, target: Target::Registered(names), credentials, headers, secure: false });
+        let names = rim
+            .names(&domain)
+            .into_iter()
+            .map(|host| Uri::sip(uri.user.as_deref(), &host, None).aor())
+            .collect();
+        return Ok(Destination {
+            uri,
+            from,
+            target: Target::Registered(names),
+            credentials,
+            headers,
+            secure: false,
+        });
     }
     let transport = match uri.params.value("transport") {
         _ if uri.scheme == "sips" => Transport::Tls,
@@ -123,25 +167,38 @@ async fn to_uri(rim: &Rim, invite: &Invite, credentials: Option<Credentials>) ->
     let port = uri.port.unwrap_or(transport.default_port());
     let address = look_up(rim, &uri.host, port).await?;
     let secure = transport == Transport::Tls;
-    Ok(Destination { uri, from, target: Target::Address(transport, address), credentials, headers, secure })
+    Ok(Destination {
+        uri,
+        from,
+        target: Target::Address(transport, address),
+        credentials,
+        headers,
+        secure,
+    })
 }
 
 /// A number: over the trunk that claims it.
 async fn to_number(rim: &Rim, invite: &Invite) -> Result<Destination, RouteFailure> {
-    let trunks = rim.trunks(invite.account).await.map_err(|_| RouteFailure::new(503, 20500))?;
+    let trunks = rim
+        .trunks(invite.account)
+        .await
+        .map_err(|_| RouteFailure::new(503, 20500))?;
     let trunk = trunk::route(&trunks, &invite.to).ok_or(RouteFailure::new(404, 21214))?;
     let transport = match trunk.transport {
         trunk::Transport::Udp => Transport::Udp,
         trunk::Transport::Tcp => Transport::Tcp,
         trunk::Transport::Tls => Transport::Tls,
     };
-    let mut addresses =
-        tokio::net::lookup_host((trunk.host.as_str(), trunk.port)).await.map_err(|_| RouteFailure::new(503, 32011))?;
+    let mut addresses = tokio::net::lookup_host((trunk.host.as_str(), trunk.port))
+        .await
+        .map_err(|_| RouteFailure::new(503, 32011))?;
     let address = addresses.next().ok_or(RouteFailure::new(503, 32011))?;
     let credentials = match (&trunk.username, &trunk.password) {
-        (Some(username), Some(password)) => {
-            Some(Credentials { username: username.clone(), secret: Secret::Password(password.0.clone()), realm: None })
-        }
+        (Some(username), Some(password)) => Some(Credentials {
+            username: username.clone(),
+            secret: Secret::Password(password.0.clone()),
+            realm: None,
+        }),
         _ => None,
     };
     Ok(Destination {
@@ -157,22 +214,35 @@ async fn to_number(rim: &Rim, invite: &Invite) -> Result<Destination, RouteFailu
 /// A SIP address that a customer names is held to the same rule as a URL that a customer names.
 async fn look_up(rim: &Rim, host: &str, port: u16) -> Result<SocketAddr, RouteFailure> {
     let host = host.trim_matches(['[', ']']);
-    let addresses = tokio::net::lookup_host((host, port)).await.map_err(|_| RouteFailure::new(404, 32011))?;
-    addresses.into_iter().find(|address| rim.egress.permits(address.ip())).ok_or(RouteFailure::new(403, 32011))
+    let addresses = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(|_| RouteFailure::new(404, 32011))?;
+    addresses
+        .into_iter()
+        .find(|address| rim.egress.permits(address.ip()))
+        .ok_or(RouteFailure::new(403, 32011))
 }
 
 /// The From header: the number or user as it is to be shown.
 fn caller(from: &str, host: &str) -> NameAddr {
     match Uri::parse(from) {
         Ok(uri) if from.starts_with("sip") => NameAddr::new(uri),
-        _ => NameAddr::new(Uri::sip(Some(from.strip_prefix("client:").unwrap_or(from)), host, None)),
+        _ => NameAddr::new(Uri::sip(
+            Some(from.strip_prefix("client:").unwrap_or(from)),
+            host,
+            None,
+        )),
     }
 }
 
 /// `X-A=1&X-B=2`: only custom headers may be set (contract 4.3, Sip noun).
 fn custom_headers(text: &str) -> Vec<(String, String)> {
     url::form_urlencoded::parse(text.as_bytes())
-        .filter(|(name, _)| name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-")) || name.eq_ignore_ascii_case("user-to-user"))
+        .filter(|(name, _)| {
+            name.get(..2)
+                .is_some_and(|start| start.eq_ignore_ascii_case("x-"))
+                || name.eq_ignore_ascii_case("user-to-user")
+        })
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .take(32)
         .collect()
@@ -192,7 +262,13 @@ mod tests {
 
     #[test]
     fn a_number_becomes_the_user_part() {
-        assert_eq!(caller("+15005550110", "127.0.0.1").uri.user.as_deref(), Some("+15005550110"));
-        assert_eq!(caller("sip:bob@example.com", "127.0.0.1").uri.host, "example.com");
+        assert_eq!(
+            caller("+15005550110", "127.0.0.1").uri.user.as_deref(),
+            Some("+15005550110")
+        );
+        assert_eq!(
+            caller("sip:bob@example.com", "127.0.0.1").uri.host,
+            "example.com"
+        );
     }
 }

@@ -57,9 +57,17 @@ pub enum Question {
     /// All telephones.
     List(oneshot::Sender<Vec<Phone>>),
     /// Sets the knobs of one.
-    Set(PhoneNumber, Box<Knobs>, oneshot::Sender<Result<Phone, PhoneFault>>),
+    Set(
+        PhoneNumber,
+        Box<Knobs>,
+        oneshot::Sender<Result<Phone, PhoneFault>>,
+    ),
     /// Lets one dial.
-    Dial(PhoneNumber, String, oneshot::Sender<Result<String, PhoneFault>>),
+    Dial(
+        PhoneNumber,
+        String,
+        oneshot::Sender<Result<String, PhoneFault>>,
+    ),
     /// What one heard last.
     Heard(PhoneNumber, oneshot::Sender<Result<Arc<Sound>, PhoneFault>>),
 }
@@ -118,8 +126,23 @@ impl Network {
         switchboard: SocketAddr,
         numbers: impl IntoIterator<Item = PhoneNumber>,
     ) -> Self {
-        let config = sip::Config { user_agent: "Virtual telephone".to_owned(), session_expires: Duration::ZERO, ..sip::Config::default() };
-        let telephones = numbers.into_iter().map(|number| (number, Telephone { state: "idle", ..Telephone::default() })).collect();
+        let config = sip::Config {
+            user_agent: "Virtual telephone".to_owned(),
+            session_expires: Duration::ZERO,
+            ..sip::Config::default()
+        };
+        let telephones = numbers
+            .into_iter()
+            .map(|number| {
+                (
+                    number,
+                    Telephone {
+                        state: "idle",
+                        ..Telephone::default()
+                    },
+                )
+            })
+            .collect();
         let mut sip = sip::Endpoint::new(config, rand::random());
         sip.trust([switchboard.ip()].into());
         Self {
@@ -141,7 +164,13 @@ impl Network {
     /// Runs until it is told to stop.
     pub async fn run(mut self, mut words: mpsc::Receiver<Word>) {
         loop {
-            let due = [self.sip.poll_timeout(), self.acts.peek().map(|Reverse((at, ..))| *at)].into_iter().flatten().min();
+            let due = [
+                self.sip.poll_timeout(),
+                self.acts.peek().map(|Reverse((at, ..))| *at),
+            ]
+            .into_iter()
+            .flatten()
+            .min();
             let sleep = async {
                 match due {
                     Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -175,12 +204,17 @@ impl Network {
 
     fn handle(&mut self, word: Word) {
         match word {
-            Word::Sip(Arrival::Datagram(flow, bytes)) => self.sip.handle_datagram(Instant::now(), flow, &bytes),
+            Word::Sip(Arrival::Datagram(flow, bytes)) => {
+                self.sip.handle_datagram(Instant::now(), flow, &bytes)
+            }
             // The network speaks UDP only.
             Word::Sip(_) | Word::Stop => {}
-            Word::Media(media::Event::RecordingEnded { recording, sound, .. }) => {
+            Word::Media(media::Event::RecordingEnded {
+                recording, sound, ..
+            }) => {
                 let number = self.recordings.remove(&recording.0);
-                if let Some(telephone) = number.and_then(|number| self.telephones.get_mut(&number)) {
+                if let Some(telephone) = number.and_then(|number| self.telephones.get_mut(&number))
+                {
                     telephone.heard = Some(Arc::new(sound));
                 }
             }
@@ -194,23 +228,39 @@ impl Network {
         // Whoever asked may have gone away; then nobody needs the answer.
         match question {
             Question::List(answer) => {
-                let _ = answer.send(self.telephones.iter().map(|(number, telephone)| telephone.shown(number)).collect());
+                let _ = answer.send(
+                    self.telephones
+                        .iter()
+                        .map(|(number, telephone)| telephone.shown(number))
+                        .collect(),
+                );
             }
             Question::Set(number, knobs, answer) => {
                 let known = self.telephones.contains_key(&number);
                 let _ = answer.send(if known || self.telephones.len() < MOST {
-                    let telephone = self.telephones.entry(number.clone()).or_insert_with(|| Telephone { state: "idle", ..Telephone::default() });
+                    let telephone =
+                        self.telephones
+                            .entry(number.clone())
+                            .or_insert_with(|| Telephone {
+                                state: "idle",
+                                ..Telephone::default()
+                            });
                     telephone.knobs = *knobs;
                     Ok(telephone.shown(&number))
                 } else {
-                    Err(PhoneFault::Refused(format!("there are {MOST} telephones already")))
+                    Err(PhoneFault::Refused(format!(
+                        "there are {MOST} telephones already"
+                    )))
                 });
             }
             Question::Dial(number, to, answer) => {
                 let _ = answer.send(self.dial(number, &to));
             }
             Question::Heard(number, answer) => {
-                let heard = self.telephones.get(&number).and_then(|telephone| telephone.heard.clone());
+                let heard = self
+                    .telephones
+                    .get(&number)
+                    .and_then(|telephone| telephone.heard.clone());
                 let _ = answer.send(heard.ok_or(PhoneFault::Unknown));
             }
         }
@@ -220,19 +270,34 @@ impl Network {
         if !self.telephones.contains_key(&number) {
             return Err(PhoneFault::Unknown);
         }
-        let to: PhoneNumber = PhoneNumber::lenient(to).map_err(|fault| PhoneFault::Refused(fault.to_string()))?;
-        let mut media = self.media.open().map_err(|error| PhoneFault::Refused(format!("no media port: {error}")))?;
+        let to: PhoneNumber =
+            PhoneNumber::lenient(to).map_err(|fault| PhoneFault::Refused(fault.to_string()))?;
+        let mut media = self
+            .media
+            .open()
+            .map_err(|error| PhoneFault::Refused(format!("no media port: {error}")))?;
         let offer = media.offer(false);
         let dialog = self.invite(number.as_str(), to.as_str(), offer);
         let call_id = self.sip.call_id(dialog).unwrap_or_default().to_owned();
-        self.begin(dialog, Call { number, media, description: String::new() });
+        self.begin(
+            dialog,
+            Call {
+                number,
+                media,
+                description: String::new(),
+            },
+        );
         Ok(call_id)
     }
 
     /// Calls Switchboard.
     fn invite(&mut self, from: &str, to: &str, offer: String) -> DialogKey {
         let host = self.wires.local.ip().to_string();
-        let uri = Uri::sip(Some(to), &self.switchboard.ip().to_string(), Some(self.switchboard.port()));
+        let uri = Uri::sip(
+            Some(to),
+            &self.switchboard.ip().to_string(),
+            Some(self.switchboard.port()),
+        );
         self.sip.invite(
             Instant::now(),
             Invitation {
@@ -258,12 +323,24 @@ impl Network {
         let now = Instant::now();
         match event {
             // Only Switchboard may use the network.
-            Event::AuthenticationNeeded { challenge, facts, .. } => {
-                let known = facts.flow.remote == self.switchboard && facts.method == sip::Method::Invite;
-                let refusal = Admission::Refuse { status: 403, reason: String::new() };
-                self.sip.admit(now, challenge, if known { Admission::Allow } else { refusal });
+            Event::AuthenticationNeeded {
+                challenge, facts, ..
+            } => {
+                let known =
+                    facts.flow.remote == self.switchboard && facts.method == sip::Method::Invite;
+                let refusal = Admission::Refuse {
+                    status: 403,
+                    reason: String::new(),
+                };
+                self.sip.admit(
+                    now,
+                    challenge,
+                    if known { Admission::Allow } else { refusal },
+                );
             }
-            Event::Invited { key, facts, offer, .. } => self.ring(key, &facts, offer.unwrap_or_default()),
+            Event::Invited {
+                key, facts, offer, ..
+            } => self.ring(key, &facts, offer.unwrap_or_default()),
             Event::Progressed { key, sdp, .. } => {
                 if let Some(&other) = self.carried.get(&key) {
                     self.sip.ring(now, other, sdp);
@@ -310,7 +387,10 @@ impl Network {
     fn ring(&mut self, dialog: DialogKey, facts: &RequestFacts, offer: String) {
         let now = Instant::now();
         let called = facts.request_uri.user_name().unwrap_or_default();
-        let number = called.parse().ok().filter(|number| self.telephones.contains_key(number));
+        let number = called
+            .parse()
+            .ok()
+            .filter(|number| self.telephones.contains_key(number));
         let Some(number) = number else {
             // Not one of ours: carried back, with the sound going straight between the two ends.
             let from = facts.from.uri.user_name().unwrap_or_default();
@@ -320,18 +400,36 @@ impl Network {
             return;
         };
         let knobs = &self.telephones[&number].knobs;
-        let refusal = if knobs.busy { Some(486) } else { knobs.reject.then_some(603) };
+        let refusal = if knobs.busy {
+            Some(486)
+        } else {
+            knobs.reject.then_some(603)
+        };
         if let Some(status) = refusal {
             return self.sip.reject(now, dialog, status, "");
         }
-        let pick_up = (!knobs.no_answer).then(|| knobs.answer_after_ms.map_or(PICK_UP, Duration::from_millis));
-        let answered = self.media.open().map_err(|error| error.to_string()).and_then(|mut media| {
-            let description = media.answer(&offer, self.switchboard).map_err(|error| error.to_string())?;
-            Ok((media, description))
-        });
+        let pick_up = (!knobs.no_answer)
+            .then(|| knobs.answer_after_ms.map_or(PICK_UP, Duration::from_millis));
+        let answered = self
+            .media
+            .open()
+            .map_err(|error| error.to_string())
+            .and_then(|mut media| {
+                let description = media
+                    .answer(&offer, self.switchboard)
+                    .map_err(|error| error.to_string())?;
+                Ok((media, description))
+            });
         match answered {
             Ok((media, description)) => {
-                self.begin(dialog, Call { number, media, description });
+                self.begin(
+                    dialog,
+                    Call {
+                        number,
+                        media,
+                        description,
+                    },
+                );
                 self.sip.ring(now, dialog, None);
                 if let Some(after) = pick_up {
                     self.plan(after, dialog, Act::PickUp);
@@ -353,8 +451,12 @@ impl Network {
 
     /// The call is up: listen, and do what the knobs say.
     fn talk(&mut self, dialog: DialogKey) {
-        let Some(call) = self.calls.get(&dialog) else { return };
-        let Some(telephone) = self.telephones.get_mut(&call.number) else { return };
+        let Some(call) = self.calls.get(&dialog) else {
+            return;
+        };
+        let Some(telephone) = self.telephones.get_mut(&call.number) else {
+            return;
+        };
         telephone.state = "talking";
         let knobs = telephone.knobs.clone();
         self.last += 1;
@@ -381,12 +483,18 @@ impl Network {
                     Ok(sound) => {
                         let _ = me.send(Word::Spoken(dialog, Arc::new(sound))).await;
                     }
-                    Err(error) => tracing::warn!(path, error, "a virtual telephone cannot play its file"),
+                    Err(error) => {
+                        tracing::warn!(path, error, "a virtual telephone cannot play its file")
+                    }
                 }
             });
         }
         for press in knobs.digits {
-            self.plan(Duration::from_millis(press.at_ms), dialog, Act::Press(press.digits));
+            self.plan(
+                Duration::from_millis(press.at_ms),
+                dialog,
+                Act::Press(press.digits),
+            );
         }
         if let Some(after) = knobs.hang_up_after_ms {
             self.plan(Duration::from_millis(after), dialog, Act::HangUp);
@@ -395,12 +503,15 @@ impl Network {
 
     fn plan(&mut self, after: Duration, dialog: DialogKey, act: Act) {
         self.last += 1;
-        self.acts.push(Reverse((Instant::now() + after, self.last, dialog, act)));
+        self.acts
+            .push(Reverse((Instant::now() + after, self.last, dialog, act)));
     }
 
     fn act(&mut self, dialog: DialogKey, act: Act) {
         // Its call may be over by now.
-        let Some(call) = self.calls.get_mut(&dialog) else { return };
+        let Some(call) = self.calls.get_mut(&dialog) else {
+            return;
+        };
         match act {
             Act::PickUp => {
                 let description = std::mem::take(&mut call.description);
@@ -416,9 +527,16 @@ impl Network {
     }
 
     fn play(&mut self, dialog: DialogKey, source: Source) {
-        let Some(call) = self.calls.get(&dialog) else { return };
+        let Some(call) = self.calls.get(&dialog) else {
+            return;
+        };
         self.last += 1;
-        call.media.apply(Command::Play { port: call.media.port, playback: PlaybackId(self.last), source, loops: 1 });
+        call.media.apply(Command::Play {
+            port: call.media.port,
+            playback: PlaybackId(self.last),
+            source,
+            loops: 1,
+        });
     }
 
     fn end(&mut self, dialog: DialogKey) {
@@ -440,12 +558,18 @@ impl Network {
 
 impl Telephone {
     fn shown(&self, number: &PhoneNumber) -> Phone {
-        Phone { number: number.clone(), knobs: self.knobs.clone(), state: self.state.to_owned() }
+        Phone {
+            number: number.clone(),
+            knobs: self.knobs.clone(),
+            state: self.state.to_owned(),
+        }
     }
 }
 
 async fn read_file(path: PathBuf) -> Result<Sound, String> {
-    let bytes = tokio::fs::read(path).await.map_err(|error| error.to_string())?;
+    let bytes = tokio::fs::read(path)
+        .await
+        .map_err(|error| error.to_string())?;
     media::wav::read(&bytes, LONGEST_FILE).map_err(|error| error.to_string())
 }
 
@@ -471,16 +595,27 @@ impl api::control::phones::Phones for Handle {
     }
 
     fn set(&self, number: PhoneNumber, knobs: Knobs) -> Answering<'_, Result<Phone, PhoneFault>> {
-        Box::pin(async move { self.ask(|answer| Question::Set(number, Box::new(knobs), answer)).await.unwrap_or_else(none) })
+        Box::pin(async move {
+            self.ask(|answer| Question::Set(number, Box::new(knobs), answer))
+                .await
+                .unwrap_or_else(none)
+        })
     }
 
     fn dial(&self, number: PhoneNumber, to: String) -> Answering<'_, Result<String, PhoneFault>> {
-        Box::pin(async move { self.ask(|answer| Question::Dial(number, to, answer)).await.unwrap_or_else(none) })
+        Box::pin(async move {
+            self.ask(|answer| Question::Dial(number, to, answer))
+                .await
+                .unwrap_or_else(none)
+        })
     }
 
     fn heard(&self, number: PhoneNumber) -> Answering<'_, Result<Vec<u8>, PhoneFault>> {
         Box::pin(async move {
-            let sound = self.ask(|answer| Question::Heard(number, answer)).await.unwrap_or_else(none)?;
+            let sound = self
+                .ask(|answer| Question::Heard(number, answer))
+                .await
+                .unwrap_or_else(none)?;
             Ok(media::wav::write(&sound, None))
         })
     }

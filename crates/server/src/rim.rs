@@ -48,7 +48,10 @@ pub struct Rim {
 
 impl Rim {
     /// Starts the committer; `owner` gets the results.
-    #[allow(clippy::too_many_arguments, reason = "the wiring hands over what it has built, once")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the wiring hands over what it has built, once"
+    )]
     pub fn start(
         store: Store,
         client: Arc<Client>,
@@ -62,7 +65,17 @@ impl Rim {
         // Bounded by the engine's bound on live calls: each has a handful of changes under way.
         let (commits, inbox) = mpsc::unbounded_channel();
         tokio::spawn(commit_changes(store.clone(), inbox, owner.clone(), knock));
-        Self { store, client, egress, sounds, config, local, owner, commits, questions: Arc::default() }
+        Self {
+            store,
+            client,
+            egress,
+            sounds,
+            config,
+            local,
+            owner,
+            commits,
+            questions: Arc::default(),
+        }
     }
 
     /// Tells the owner.
@@ -87,22 +100,38 @@ impl Rim {
                 .idempotent(token());
             let result = match rim.client.fetch(&request, &mut jar).await {
                 Ok(response) => {
-                    rim.keep(fetch.account, fetch.call, &response.exchange, began).await;
+                    rim.keep(fetch.account, fetch.call, &response.exchange, began)
+                        .await;
                     let kind = match response.kind() {
                         webhook::document::DocumentKind::Twiml => DocumentKind::Twiml,
                         webhook::document::DocumentKind::Audio => DocumentKind::Audio,
                         webhook::document::DocumentKind::Text => DocumentKind::Text,
                         webhook::document::DocumentKind::Unknown => DocumentKind::Unknown,
                     };
-                    let body = if kind == DocumentKind::Audio { String::new() } else { response.text() };
-                    Ok(Fetched { url: response.url, kind, body })
+                    let body = if kind == DocumentKind::Audio {
+                        String::new()
+                    } else {
+                        response.text()
+                    };
+                    Ok(Fetched {
+                        url: response.url,
+                        kind,
+                        body,
+                    })
                 }
                 Err(failure) => {
-                    rim.keep(fetch.account, fetch.call, &failure.exchange, began).await;
-                    Err(FetchFailure { code: failure.code, message: failure.message })
+                    rim.keep(fetch.account, fetch.call, &failure.exchange, began)
+                        .await;
+                    Err(FetchFailure {
+                        code: failure.code,
+                        message: failure.message,
+                    })
                 }
             };
-            let input = Box::new(Input::Fetched { fetch: fetch.fetch, result });
+            let input = Box::new(Input::Fetched {
+                fetch: fetch.fetch,
+                result,
+            });
             rim.tell(Happening::Fetched(fetch.call, jar, input)).await;
         });
     }
@@ -112,11 +141,22 @@ impl Rim {
         let rim = self.clone();
         tokio::spawn(async move {
             let ready = match sound {
-                Sound::Say { text, voice, language } => rim.sounds.speech(&text, voice.as_deref(), language.as_deref()).await,
+                Sound::Say {
+                    text,
+                    voice,
+                    language,
+                } => {
+                    rim.sounds
+                        .speech(&text, voice.as_deref(), language.as_deref())
+                        .await
+                }
                 Sound::Url { account, call, url } => {
                     let token = rim.token(account).await;
                     let began = clock::now().wall;
-                    let (ready, exchange) = rim.sounds.audio(&rim.client, &url, &account.to_string(), &token).await;
+                    let (ready, exchange) = rim
+                        .sounds
+                        .audio(&rim.client, &url, &account.to_string(), &token)
+                        .await;
                     if let Some(exchange) = exchange {
                         rim.keep(account, call, &exchange, began).await;
                     }
@@ -126,7 +166,8 @@ impl Rim {
                 Sound::Digits(_) | Sound::Ringback(_) => return,
             };
             let ready = ready.map(media::Source::Pcm);
-            rim.tell(Happening::Sound(leg, playback, loops, ready)).await;
+            rim.tell(Happening::Sound(leg, playback, loops, ready))
+                .await;
         });
     }
 
@@ -143,14 +184,26 @@ impl Rim {
     pub async fn ask(&self, call: CallSid, change: voice::input::Modify) -> Option<Reply> {
         let request = RequestId(rand::random());
         let (answer, reply) = oneshot::channel();
-        self.questions.lock().unwrap_or_else(PoisonError::into_inner).insert(request, answer);
-        self.tell(Happening::Engine(Box::new(Input::Modify { call, request, change }))).await;
+        self.questions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(request, answer);
+        self.tell(Happening::Engine(Box::new(Input::Modify {
+            call,
+            request,
+            change,
+        })))
+        .await;
         reply.await.ok()
     }
 
     /// Hands the engine's reply to who asked.
     pub fn answer(&self, request: RequestId, reply: Reply) {
-        let question = self.questions.lock().unwrap_or_else(PoisonError::into_inner).remove(&request);
+        let question = self
+            .questions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&request);
         if let Some(question) = question {
             let _ = question.send(reply);
         }
@@ -191,7 +244,10 @@ impl Rim {
 
 /// A token for one request.
 pub fn token() -> String {
-    rand::random::<[u8; 16]>().iter().map(|byte| format!("{byte:02x}")).collect()
+    rand::random::<[u8; 16]>()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Commits changes in order; whatever waits goes into one transaction.

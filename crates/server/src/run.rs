@@ -91,16 +91,29 @@ impl Running {
 
 /// Starts everything. Returns once every socket is open.
 pub async fn start(config: Config) -> anyhow::Result<Running> {
-    std::fs::create_dir_all(&config.data).with_context(|| format!("cannot make the data folder {}", config.data.display()))?;
-    let hosts = [config.public_host.clone(), Some("localhost".to_owned()), Some("127.0.0.1".to_owned())];
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("cannot make the data folder {}", config.data.display()))?;
+    let hosts = [
+        config.public_host.clone(),
+        Some("localhost".to_owned()),
+        Some("127.0.0.1".to_owned()),
+    ];
     let tls = tls::prepare(&config.data, hosts.into_iter().flatten().collect())?;
 
-    let (store, writer) = Store::open(Location::File(config.data.join("switchboard.db"))).await.context("cannot open the database")?;
+    let (store, writer) = Store::open(Location::File(config.data.join("switchboard.db")))
+        .await
+        .context("cannot open the database")?;
     let writer = tokio::spawn(writer.run());
 
-    let http = TcpListener::bind(config.http).await.with_context(|| format!("cannot listen on {} for the API", config.http))?;
+    let http = TcpListener::bind(config.http)
+        .await
+        .with_context(|| format!("cannot listen on {} for the API", config.http))?;
     let https = match config.https {
-        Some(address) => Some(TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} for the API over TLS"))?),
+        Some(address) => Some(
+            TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on {address} for the API over TLS"))?,
+        ),
         None => None,
     };
     let api = format!("http://{}", http.local_addr()?);
@@ -108,7 +121,14 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let (owner, queue) = mpsc::channel(QUEUE);
     let mut wires = bind_sip(config.sip, &owner).await?;
     let local = wires.local;
-    wires.listen(local, config.sips.map(|address| (address, tls.acceptor.clone())), Some(tls.connector)).await.context("cannot listen for SIP over TCP or TLS")?;
+    wires
+        .listen(
+            local,
+            config.sips.map(|address| (address, tls.acceptor.clone())),
+            Some(tls.connector),
+        )
+        .await
+        .context("cannot listen for SIP over TCP or TLS")?;
 
     let (network, words) = mpsc::channel(QUEUE);
     let thread = MediaThread::start(rand::random(), {
@@ -136,18 +156,50 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let client = Client::new(settings)?;
     let sounds = Sounds::new(Arc::new(Flite));
     let (knock, knocked) = mpsc::channel(1);
-    let rim = Rim::start(store.clone(), Arc::new(client), egress, sounds.clone(), config.clone(), local, owner.clone(), knock);
+    let rim = Rim::start(
+        store.clone(),
+        Arc::new(client),
+        egress,
+        sounds.clone(),
+        config.clone(),
+        local,
+        owner.clone(),
+        knock,
+    );
 
     if let Some(address) = config.phones {
-        let wires = Wires::bind(address, network.clone(), Word::Sip).await.context("cannot bind the virtual telephones")?;
-        seed::sow(&store, clock::now().wall, &api, wires.local).await.context("cannot seed the development account")?;
-        let telephones = Network::new(wires, network.clone(), media.clone(), sounds, local, seed::phones());
+        let wires = Wires::bind(address, network.clone(), Word::Sip)
+            .await
+            .context("cannot bind the virtual telephones")?;
+        seed::sow(&store, clock::now().wall, &api, wires.local)
+            .await
+            .context("cannot seed the development account")?;
+        let telephones = Network::new(
+            wires,
+            network.clone(),
+            media.clone(),
+            sounds,
+            local,
+            seed::phones(),
+        );
         tokio::spawn(telephones.run(words));
     }
 
     let mut endpoint = sip::Endpoint::new(sip_config(&config), rand::random());
-    endpoint.trust(store.trunks().all().await?.iter().flat_map(|trunk| trunk.sources.iter().map(|network| network.address())).collect());
-    let policy = Policy { calls_per_second: config.calls_per_second, calls: config.max_calls, ..Policy::default() };
+    endpoint.trust(
+        store
+            .trunks()
+            .all()
+            .await?
+            .iter()
+            .flat_map(|trunk| trunk.sources.iter().map(|network| network.address()))
+            .collect(),
+    );
+    let policy = Policy {
+        calls_per_second: config.calls_per_second,
+        calls: config.max_calls,
+        ..Policy::default()
+    };
     let node = Node {
         switch: Switch::new(policy, rand::random()),
         sip: endpoint,
@@ -174,22 +226,44 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         random: Arc::new(|bytes: &mut [u8]| rand::fill(bytes)),
     };
     let router = demo::router().merge(api::router(app));
-    let api_tls = https.as_ref().map(|listener| listener.local_addr().map(|address| format!("https://{address}"))).transpose()?;
+    let api_tls = https
+        .as_ref()
+        .map(|listener| {
+            listener
+                .local_addr()
+                .map(|address| format!("https://{address}"))
+        })
+        .transpose()?;
     let mut serving = vec![
         tokio::spawn(http::serve(http, None, router.clone())),
         tokio::spawn(callbacks::run(rim, knocked)),
         tokio::spawn(pulse.run()),
     ];
     if let Some(listener) = https {
-        serving.push(tokio::spawn(http::serve(listener, Some(tls.acceptor), router)));
+        serving.push(tokio::spawn(http::serve(
+            listener,
+            Some(tls.acceptor),
+            router,
+        )));
     }
     let facts = facts(&config, api, api_tls, local);
-    Ok(Running { facts, owner, network, writer, serving })
+    Ok(Running {
+        facts,
+        owner,
+        network,
+        writer,
+        serving,
+    })
 }
 
 /// UDP and TCP on one port number; when any will do, one that both have free.
-async fn bind_sip(address: SocketAddr, owner: &mpsc::Sender<Happening>) -> anyhow::Result<Wires<Happening>> {
-    Wires::bind(address, owner.clone(), Happening::Sip).await.with_context(|| format!("cannot listen on {address} for SIP"))
+async fn bind_sip(
+    address: SocketAddr,
+    owner: &mpsc::Sender<Happening>,
+) -> anyhow::Result<Wires<Happening>> {
+    Wires::bind(address, owner.clone(), Happening::Sip)
+        .await
+        .with_context(|| format!("cannot listen on {address} for SIP"))
 }
 
 fn port_of(event: &media::Event) -> u64 {
@@ -213,7 +287,9 @@ pub fn egress(config: &Config) -> anyhow::Result<EgressPolicy> {
         Mode::Production => EgressPolicy::public(),
     };
     for network in &config.egress_allow {
-        policy.allow.push(network.parse().with_context(|| format!("egress_allow: '{network}' is not a network like 10.0.0.0/8"))?);
+        policy.allow.push(network.parse().with_context(|| {
+            format!("egress_allow: '{network}' is not a network like 10.0.0.0/8")
+        })?);
     }
     Ok(policy)
 }
@@ -230,7 +306,15 @@ fn sip_config(config: &Config) -> sip::Config {
     // Phones that stop at an algorithm they do not know are common; MD5 is what the original asks
     // for (compat), and TLS is what protects a password on its way.
     let algorithms = vec![sip::digest::Algorithm::Md5];
-    sip::Config { algorithms, realm: config.public_host.clone().unwrap_or_else(|| "switchboard".to_owned()), limits, ..defaults }
+    sip::Config {
+        algorithms,
+        realm: config
+            .public_host
+            .clone()
+            .unwrap_or_else(|| "switchboard".to_owned()),
+        limits,
+        ..defaults
+    }
 }
 
 /// Ends calls that the last run left open, and executes their wills. To be done before new calls can
@@ -242,7 +326,10 @@ async fn end_interrupted(store: &Store) -> anyhow::Result<()> {
         if interrupted.is_empty() {
             return Ok(());
         }
-        tracing::warn!(calls = interrupted.len(), "calls that the last run left open are ended");
+        tracing::warn!(
+            calls = interrupted.len(),
+            "calls that the last run left open are ended"
+        );
         // Children end before the `Dial` that made them.
         interrupted.sort_by_key(|call| call.parent.is_none());
         let mut change = Change::default();
@@ -251,10 +338,15 @@ async fn end_interrupted(store: &Store) -> anyhow::Result<()> {
             call.ended = Some(now);
             call.updated = now;
             match store.calls().will(call.sid).await {
-                Ok(Some(will)) => change.owed.push((voice::will::execute(will, &call), IdempotencyToken::from_bytes(rand::random()))),
+                Ok(Some(will)) => change.owed.push((
+                    voice::will::execute(will, &call),
+                    IdempotencyToken::from_bytes(rand::random()),
+                )),
                 Ok(None) => {}
                 // One that cannot be read must not keep the system from starting.
-                Err(error) => tracing::error!(call = %call.sid, %error, "the end of a call will not be reported"),
+                Err(error) => {
+                    tracing::error!(call = %call.sid, %error, "the end of a call will not be reported")
+                }
             }
             change.calls.push(call);
         }
@@ -268,9 +360,15 @@ async fn resume(store: &Store, owner: &mpsc::Sender<Happening>) -> anyhow::Resul
         for queued in store.queued_calls().first(account, u16::MAX).await? {
             match serde_json::from_str::<api::live::Originate>(&queued.payload) {
                 Ok(originate) => {
-                    let _ = owner.send(Happening::Engine(Box::new(Input::Originate(Box::new(live::of_api(originate)))))).await;
+                    let _ = owner
+                        .send(Happening::Engine(Box::new(Input::Originate(Box::new(
+                            live::of_api(originate),
+                        )))))
+                        .await;
                 }
-                Err(error) => tracing::error!(call = %queued.call, %error, "a waiting call cannot be read and is left alone"),
+                Err(error) => {
+                    tracing::error!(call = %queued.call, %error, "a waiting call cannot be read and is left alone")
+                }
             }
         }
     }
@@ -289,8 +387,16 @@ fn facts(config: &Config, api: String, api_tls: Option<String>, sip: SocketAddr)
         api_key_sid: known(seed::key_sid().to_string()),
         api_key_secret: known(seed::TOKEN.to_owned()),
         application_sid: known(seed::application_sid().to_string()),
-        numbers: if development { seed::numbers() } else { BTreeMap::new() },
-        phones: if development { seed::phones().iter().map(ToString::to_string).collect() } else { Vec::new() },
+        numbers: if development {
+            seed::numbers()
+        } else {
+            BTreeMap::new()
+        },
+        phones: if development {
+            seed::phones().iter().map(ToString::to_string).collect()
+        } else {
+            Vec::new()
+        },
         sip_domain: known(seed::DOMAIN.to_owned()),
         sip_user: known(seed::SIP_USERS[0].to_owned()),
         sip_password: known(seed::SIP_PASSWORD.to_owned()),

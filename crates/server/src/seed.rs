@@ -12,7 +12,8 @@ use model::now::Wall;
 use model::phone_number::{Capabilities, IncomingPhoneNumber, PhoneNumber};
 use model::pii::Pii;
 use model::sid::{
-    AccountSid, ApplicationSid, CredentialListSid, CredentialSid, KeySid, PhoneNumberSid, SipDomainSid, TrunkSid,
+    AccountSid, ApplicationSid, CredentialListSid, CredentialSid, KeySid, PhoneNumberSid,
+    SipDomainSid, TrunkSid,
 };
 use model::sip_domain::{MappedList, MappingUse, SipDomain, SipDomainMapping};
 use model::trunk::{Transport, Trunk};
@@ -59,13 +60,19 @@ pub fn application_sid() -> ApplicationSid {
 
 /// The virtual telephones.
 pub fn phones() -> Vec<PhoneNumber> {
-    (FIRST_PHONE..FIRST_PHONE + 10).filter_map(|digits| format!("+{digits}").parse().ok()).collect()
+    (FIRST_PHONE..FIRST_PHONE + 10)
+        .filter_map(|digits| format!("+{digits}").parse().ok())
+        .collect()
 }
 
 /// Purpose to number, for the banner.
 pub fn numbers() -> BTreeMap<String, String> {
     let yours = [("yours".to_owned(), YOURS.to_owned())];
-    NUMBERS.iter().map(|(purpose, number, _)| ((*purpose).to_owned(), (*number).to_owned())).chain(yours).collect()
+    NUMBERS
+        .iter()
+        .map(|(purpose, number, _)| ((*purpose).to_owned(), (*number).to_owned()))
+        .chain(yours)
+        .collect()
 }
 
 /// Makes what is missing; `network` is where the virtual telephones listen in this run, `api`
@@ -78,10 +85,18 @@ pub async fn sow(store: &Store, now: Wall, api: &str, network: SocketAddr) -> Re
     // Ports may have changed since the last run.
     let trunk_sid = TrunkSid::from_bytes(ONE);
     let port = network.port();
-    store.trunks().update(account, trunk_sid, move |trunk| trunk.port = port).await?;
+    store
+        .trunks()
+        .update(account, trunk_sid, move |trunk| trunk.port = port)
+        .await?;
     for (at, (_, _, path)) in NUMBERS.iter().enumerate() {
         let url = format!("{api}/_switchboard/demo/{path}");
-        store.phone_numbers().update(account, number_sid(at), move |number| number.voice_url = Some(url)).await?;
+        store
+            .phone_numbers()
+            .update(account, number_sid(at), move |number| {
+                number.voice_url = Some(url)
+            })
+            .await?;
     }
     Ok(())
 }
@@ -124,24 +139,54 @@ async fn plant(store: &Store, now: Wall) -> Result<(), Error> {
     application.voice_url = Some("http://localhost:3000/voice".to_owned());
     store.applications().insert(application).await?;
 
-    let owned = NUMBERS.iter().map(|(purpose, number, _)| (*purpose, *number)).chain([("yours", YOURS)]);
+    let owned = NUMBERS
+        .iter()
+        .map(|(purpose, number, _)| (*purpose, *number))
+        .chain([("yours", YOURS)]);
     for (at, (purpose, number)) in owned.enumerate() {
         let number: PhoneNumber = number.parse().expect("the table holds E.164 numbers");
         let mut owned = IncomingPhoneNumber::new(number_sid(at), account, number, now);
         owned.friendly_name = purpose.to_owned();
-        owned.capabilities = Capabilities { voice: true, ..owned.capabilities };
+        owned.capabilities = Capabilities {
+            voice: true,
+            ..owned.capabilities
+        };
         owned.voice_application = (purpose == "yours").then(application_sid);
         store.phone_numbers().insert(owned).await?;
     }
 
     let list = CredentialListSid::from_bytes(ONE);
     let friendly_name = "Development".to_owned();
-    store.credential_lists().insert(CredentialList { sid: list, account, friendly_name, created: now, updated: now }).await?;
+    store
+        .credential_lists()
+        .insert(CredentialList {
+            sid: list,
+            account,
+            friendly_name,
+            created: now,
+            updated: now,
+        })
+        .await?;
     for (at, username) in SIP_USERS.into_iter().enumerate() {
         let mut bytes = ONE;
         bytes[0] = at as u8;
-        let (sid, username, password) = (CredentialSid::from_bytes(bytes), username.to_owned(), Pii(SIP_PASSWORD.to_owned()));
-        store.credentials().insert(Credential { sid, account, list, username, password, created: now, updated: now }).await?;
+        let (sid, username, password) = (
+            CredentialSid::from_bytes(bytes),
+            username.to_owned(),
+            Pii(SIP_PASSWORD.to_owned()),
+        );
+        store
+            .credentials()
+            .insert(Credential {
+                sid,
+                account,
+                list,
+                username,
+                password,
+                created: now,
+                updated: now,
+            })
+            .await?;
     }
     let domain = SipDomainSid::from_bytes(ONE);
     store
@@ -167,7 +212,12 @@ async fn plant(store: &Store, now: Wall) -> Result<(), Error> {
         })
         .await?;
     for purpose in [MappingUse::Calls, MappingUse::Registrations] {
-        let mapping = SipDomainMapping { domain, purpose, list: MappedList::Credentials(list), created: now };
+        let mapping = SipDomainMapping {
+            domain,
+            purpose,
+            list: MappedList::Credentials(list),
+            created: now,
+        };
         store.sip_domains().map(account, mapping).await?;
     }
     store

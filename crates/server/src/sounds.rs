@@ -38,22 +38,44 @@ struct Kept {
 impl Sounds {
     /// Speech by this engine.
     pub fn new(speech: Arc<dyn Speech>) -> Self {
-        Self { speech, kept: Arc::default() }
+        Self {
+            speech,
+            kept: Arc::default(),
+        }
     }
 
     /// A sentence, spoken now or earlier.
-    pub async fn speech(&self, text: &str, voice: Option<&str>, language: Option<&str>) -> Result<Arc<Sound>, NoSound> {
-        let key = format!("{}\u{0}{}\u{0}{text}", voice.unwrap_or_default(), language.unwrap_or_default());
+    pub async fn speech(
+        &self,
+        text: &str,
+        voice: Option<&str>,
+        language: Option<&str>,
+    ) -> Result<Arc<Sound>, NoSound> {
+        let key = format!(
+            "{}\u{0}{}\u{0}{text}",
+            voice.unwrap_or_default(),
+            language.unwrap_or_default()
+        );
         if let Some(sound) = self.kept().sounds.get(&key) {
             return Ok(sound.clone());
         }
         let speech = self.speech.clone();
-        let (text, voice, language) = (text.to_owned(), voice.map(str::to_owned), language.map(str::to_owned));
+        let (text, voice, language) = (
+            text.to_owned(),
+            voice.map(str::to_owned),
+            language.map(str::to_owned),
+        );
         let made = tokio::task::spawn_blocking(move || {
             // Every codec of a telephone line has 8 or 16 kHz; 8 is what nearly all calls need.
-            Arc::new(speech.speak(&text, voice.as_deref(), language.as_deref()).resampled(8000))
+            Arc::new(
+                speech
+                    .speak(&text, voice.as_deref(), language.as_deref())
+                    .resampled(8000),
+            )
         });
-        let sound = made.await.map_err(|_| (13520, "the speech engine failed on this text".to_owned()))?;
+        let sound = made
+            .await
+            .map_err(|_| (13520, "the speech engine failed on this text".to_owned()))?;
         self.kept().keep(key, sound.clone());
         Ok(sound)
     }
@@ -69,7 +91,12 @@ impl Sounds {
         let request = Request::download(url, LARGEST_FILE).signed(account, token);
         let response = match client.fetch(&request, &mut Jar::default()).await {
             Ok(response) => response,
-            Err(failure) => return (Err((failure.code, failure.message)), Some(*failure.exchange)),
+            Err(failure) => {
+                return (
+                    Err((failure.code, failure.message)),
+                    Some(*failure.exchange),
+                );
+            }
         };
         let kind = response.kind();
         let content_type = response.content_type.clone().unwrap_or_default();
@@ -78,7 +105,12 @@ impl Sounds {
         let sound = match decoded {
             Ok(Some(sound)) => Ok(Arc::new(sound)),
             // 13420: the content type says what the server thinks it is.
-            _ => Err((13420, format!("what came as '{content_type}' ({kind:?}) is neither WAV nor MP3; serve one of the two"))),
+            _ => Err((
+                13420,
+                format!(
+                    "what came as '{content_type}' ({kind:?}) is neither WAV nor MP3; serve one of the two"
+                ),
+            )),
         };
         (sound, Some(response.exchange))
     }
@@ -95,7 +127,9 @@ impl Kept {
             self.order.push_back(key);
         }
         while self.samples > KEPT_SAMPLES {
-            let Some(oldest) = self.order.pop_front() else { return };
+            let Some(oldest) = self.order.pop_front() else {
+                return;
+            };
             if let Some(sound) = self.sounds.remove(&oldest) {
                 self.samples -= sound.samples.len();
             }

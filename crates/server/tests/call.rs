@@ -1,4 +1,5 @@
 //! Whole calls through the real program: HTTP in, SIP and RTP to virtual telephones, webhooks out.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 #[path = "harness/harness.rs"]
 mod harness;

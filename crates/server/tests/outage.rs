@@ -1,4 +1,5 @@
 //! A customer's server that is away for a while misses nothing.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 #[path = "harness/harness.rs"]
 mod harness;

@@ -1,4 +1,5 @@
 //! Conversations between two endpoints, with losses and crossings placed exactly.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod common;
 use common::*;

@@ -1,4 +1,5 @@
 //! A phone scripted by hand against one endpoint: registration, odd orders, forks, streams, floods.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use sip::digest::{self, DigestFields};
 use sip::message::parse::parse;

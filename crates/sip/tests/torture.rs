@@ -1,5 +1,6 @@
 //! Each message of RFC 4475 (49) and of RFC 5118, and the reaction the documents ask for. Where they
 //! leave a choice, the reaction is ours, and the note says which.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use sip::message::parse::parse;
 use sip::*;

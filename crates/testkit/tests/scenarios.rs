@@ -1,4 +1,5 @@
 //! Every transcript of `scenarios/`, in one run.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
 //! Many seeded worlds. `SIM_FIRST` and `SIM_SEEDS` choose them, to repeat one or to run more.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use std::fmt::Write;
 

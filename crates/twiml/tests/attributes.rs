@@ -1,5 +1,6 @@
 //! For every verb and noun that is executed: what each attribute is when it is not written,
 //! and under which code a bad value is reported before that default is used.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! Documents meant to harm, and documents damaged at random: refused or read, never a panic.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use twiml::{Document, Limits};
 
@@ -129,14 +130,13 @@ fn characters_that_are_not_xml() {
         );
     }
     // A lone surrogate named by number comes out as the replacement character: harmless, though XML forbids it.
-    for c in ["&#xD800;"] {
-        let document = Document::parse(&format!("<Response><Say>a{c}</Say></Response>")).expect(c);
-        assert!(
-            document.print().contains("<Say>a\u{FFFD}</Say>"),
-            "{c}: {}",
-            document.print()
-        );
-    }
+    let c = "&#xD800;";
+    let document = Document::parse(&format!("<Response><Say>a{c}</Say></Response>")).expect(c);
+    assert!(
+        document.print().contains("<Say>a\u{FFFD}</Say>"),
+        "{c}: {}",
+        document.print()
+    );
 }
 
 const WHOLE: &[&str] = &[

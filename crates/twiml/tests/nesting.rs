@@ -1,4 +1,5 @@
 //! What may stand where.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use twiml::{Context, Document, Severity, Verb};
 

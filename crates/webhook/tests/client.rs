@@ -1,4 +1,5 @@
 //! The client against a receiver on this machine.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 #[path = "receiver/receiver.rs"]
 mod receiver;

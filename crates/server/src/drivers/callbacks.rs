@@ -77,7 +77,11 @@ async fn deliver(rim: &Rim, outstanding: Outstanding) {
         .idempotent(&outstanding.token);
     let (outcome, exchange, problem) = match rim.client.fetch(&request, &mut Jar::default()).await {
         Ok(response) => (Outcome::Answered(response.status), response.exchange, None),
-        Err(failure) => (failure.outcome(), *failure.exchange, Some((failure.code, failure.message))),
+        Err(failure) => (
+            failure.outcome(),
+            *failure.exchange,
+            Some((failure.code, failure.message)),
+        ),
     };
     rim.keep(owed.account, owed.call, &exchange, began).await;
     let age = Duration::from_secs(began.seconds_since(owed.created));
@@ -85,14 +89,23 @@ async fn deliver(rim: &Rim, outstanding: Outstanding) {
     let written = match callback(outcome, outstanding.attempts + 1, age, rand::random()) {
         Delivery::Delivered { alert } => {
             if let Some(code) = alert {
-                let text = problem.map(|(_, message)| message).unwrap_or_else(|| "the receiver refused a status callback".to_owned());
+                let text = problem
+                    .map(|(_, message)| message)
+                    .unwrap_or_else(|| "the receiver refused a status callback".to_owned());
                 tell(rim, &outstanding, code, text).await;
             }
             outbox.delivered(outstanding.id).await
         }
-        Delivery::Again(wait) => outbox.postpone(outstanding.id, clock::now().wall.after(wait)).await,
+        Delivery::Again(wait) => {
+            outbox
+                .postpone(outstanding.id, clock::now().wall.after(wait))
+                .await
+        }
         Delivery::GivenUp => {
-            let (code, message) = problem.unwrap_or((15003, "the receiver was out of reach for 24 hours".to_owned()));
+            let (code, message) = problem.unwrap_or((
+                15003,
+                "the receiver was out of reach for 24 hours".to_owned(),
+            ));
             tell(rim, &outstanding, code, message).await;
             outbox.give_up(outstanding.id).await
         }
@@ -104,7 +117,9 @@ async fn deliver(rim: &Rim, outstanding: Outstanding) {
 }
 
 async fn tell(rim: &Rim, outstanding: &Outstanding, code: u32, text: String) {
-    let Some(code) = ErrorCode::find(code) else { return };
+    let Some(code) = ErrorCode::find(code) else {
+        return;
+    };
     let owed = &outstanding.owed;
     let alert = Alert {
         sid: NotificationSid::from_bytes(rand::random()),
@@ -120,7 +135,15 @@ async fn tell(rim: &Rim, outstanding: &Outstanding, code: u32, text: String) {
         response_body: None,
         created: clock::now().wall,
     };
-    if let Err(error) = rim.store.calls().save(Change { alerts: vec![alert], ..Change::default() }).await {
+    if let Err(error) = rim
+        .store
+        .calls()
+        .save(Change {
+            alerts: vec![alert],
+            ..Change::default()
+        })
+        .await
+    {
         tracing::error!(%error, "an alert was not written down");
     }
 }

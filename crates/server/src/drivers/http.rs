@@ -26,11 +26,21 @@ pub async fn serve(listener: TcpListener, acceptor: Option<TlsAcceptor>, router:
             let builder = Builder::new(TokioExecutor::new());
             // A connection that breaks off is the client's affair.
             let _ = match acceptor {
-                None => builder.serve_connection(TokioIo::new(stream), service).await,
-                Some(acceptor) => match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => builder.serve_connection(TokioIo::new(stream), service).await,
-                    Ok(Err(_)) | Err(_) => Ok(()),
-                },
+                None => {
+                    builder
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await
+                }
+                Some(acceptor) => {
+                    match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                        Ok(Ok(stream)) => {
+                            builder
+                                .serve_connection(TokioIo::new(stream), service)
+                                .await
+                        }
+                        Ok(Err(_)) | Err(_) => Ok(()),
+                    }
+                }
             };
         });
     }

@@ -47,18 +47,22 @@ impl MediaThread {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let (orders, inbox) = mpsc::channel();
-        thread::Builder::new().name("media".to_owned()).spawn(move || {
-            let now = Instant::now();
-            let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let mut room = Room {
-                engine: Engine::new(media::Config::new(now, since_1970), seed),
-                poll,
-                slots: Vec::new(),
-                free: Vec::new(),
-                index: std::collections::HashMap::new(),
-            };
-            room.run(&inbox, &mut report);
-        })?;
+        thread::Builder::new()
+            .name("media".to_owned())
+            .spawn(move || {
+                let now = Instant::now();
+                let since_1970 = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default();
+                let mut room = Room {
+                    engine: Engine::new(media::Config::new(now, since_1970), seed),
+                    poll,
+                    slots: Vec::new(),
+                    free: Vec::new(),
+                    index: std::collections::HashMap::new(),
+                };
+                room.run(&inbox, &mut report);
+            })?;
         Ok(Self { orders, waker })
     }
 
@@ -105,7 +109,12 @@ pub struct PortPool {
 impl PortPool {
     /// Port numbers `first..=last`; `first` must be even.
     pub fn new(address: IpAddr, first: u16, last: u16) -> Self {
-        Self { address, first: first & !1, last, next: AtomicU16::new(first & !1) }
+        Self {
+            address,
+            first: first & !1,
+            last,
+            next: AtomicU16::new(first & !1),
+        }
     }
 
     /// Binds the next free pair. Fails when the whole range is taken: the operator must widen it,
@@ -117,7 +126,11 @@ impl PortPool {
             let port = self
                 .next
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |port| {
-                    Some(if port.saturating_add(3) > self.last { self.first } else { port + 2 })
+                    Some(if port.saturating_add(3) > self.last {
+                        self.first
+                    } else {
+                        port + 2
+                    })
                 })
                 .unwrap_or(self.first);
             let rtp = match UdpSocket::bind((self.address, port)) {
@@ -128,11 +141,17 @@ impl PortPool {
                 }
                 Err(error) => return Err(error),
             };
-            let Ok(rtcp) = UdpSocket::bind((self.address, port + 1)) else { continue };
+            let Ok(rtcp) = UdpSocket::bind((self.address, port + 1)) else {
+                continue;
+            };
             rtp.set_nonblocking(true)?;
             rtcp.set_nonblocking(true)?;
             let address = rtp.local_addr()?;
-            return Ok(Sockets { rtp, rtcp: Some(rtcp), address });
+            return Ok(Sockets {
+                rtp,
+                rtcp: Some(rtcp),
+                address,
+            });
         }
         Err(failure)
     }
@@ -200,7 +219,11 @@ impl Room {
             self.slots.push(None);
             self.slots.len() - 1
         });
-        let mut slot = Slot { port, rtp: mio::net::UdpSocket::from_std(rtp), rtcp: rtcp.map(mio::net::UdpSocket::from_std) };
+        let mut slot = Slot {
+            port,
+            rtp: mio::net::UdpSocket::from_std(rtp),
+            rtcp: rtcp.map(mio::net::UdpSocket::from_std),
+        };
         let registry = self.poll.registry();
         // Even tokens are RTP, odd ones RTCP.
         let mut registered = registry.register(&mut slot.rtp, Token(at * 2), Interest::READABLE);
@@ -232,7 +255,9 @@ impl Room {
 
     fn receive(&mut self, token: Token) {
         let Room { engine, slots, .. } = self;
-        let Some(Some(slot)) = slots.get(token.0 / 2) else { return };
+        let Some(Some(slot)) = slots.get(token.0 / 2) else {
+            return;
+        };
         let socket = match (token.0 % 2, &slot.rtcp) {
             (0, _) => &slot.rtp,
             (_, Some(rtcp)) => rtcp,
@@ -243,7 +268,9 @@ impl Room {
         // is cut off after a second's worth and the rest thrown away by the kernel's own limit.
         for _ in 0..FAIR * 64 {
             match socket.recv_from(&mut packet) {
-                Ok((length, from)) => engine.handle_packet(Instant::now(), slot.port, from, &mut packet[..length]),
+                Ok((length, from)) => {
+                    engine.handle_packet(Instant::now(), slot.port, from, &mut packet[..length])
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // ICMP unreachable of an earlier packet surfaces here; the next read goes on.
                 Err(_) => {}
@@ -252,9 +279,16 @@ impl Room {
     }
 
     fn transmit(&mut self) {
-        let Room { engine, slots, index, .. } = self;
+        let Room {
+            engine,
+            slots,
+            index,
+            ..
+        } = self;
         engine.drain_transmits(|port, to, bytes| {
-            let Some(Some(slot)) = index.get(&port).and_then(|at| slots.get(*at)) else { return };
+            let Some(Some(slot)) = index.get(&port).and_then(|at| slots.get(*at)) else {
+                return;
+            };
             // RFC 5761 section 4: RTCP is known by its second byte. Without rtcp-mux it leaves
             // from its own socket, whose peer is the odd port.
             let is_rtcp = bytes.get(1).is_some_and(|kind| (192..=223).contains(kind));

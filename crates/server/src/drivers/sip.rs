@@ -53,7 +53,11 @@ pub struct Wires<T> {
 
 impl<T: Send + 'static> Wires<T> {
     /// Binds UDP on `address` and begins to read it.
-    pub async fn bind(address: SocketAddr, owner: mpsc::Sender<T>, wrap: Wrap<T>) -> io::Result<Self> {
+    pub async fn bind(
+        address: SocketAddr,
+        owner: mpsc::Sender<T>,
+        wrap: Wrap<T>,
+    ) -> io::Result<Self> {
         let udp = Arc::new(UdpSocket::bind(address).await?);
         // Bursts of calls must not overflow the kernel's default of 212 kB.
         let _ = socket2::SockRef::from(&*udp).set_recv_buffer_size(4 << 20);
@@ -72,21 +76,44 @@ impl<T: Send + 'static> Wires<T> {
     }
 
     /// Accepts streams on the same address, and on `tls` when an acceptor is given.
-    pub async fn listen(&mut self, tcp: SocketAddr, tls: Option<(SocketAddr, TlsAcceptor)>, connector: Option<TlsConnector>) -> io::Result<()> {
+    pub async fn listen(
+        &mut self,
+        tcp: SocketAddr,
+        tls: Option<(SocketAddr, TlsAcceptor)>,
+        connector: Option<TlsConnector>,
+    ) -> io::Result<()> {
         self.connector = connector;
         let listener = TcpListener::bind(tcp).await?;
-        tokio::spawn(accept(listener, None, self.numbers.clone(), self.owner.clone(), self.wrap));
+        tokio::spawn(accept(
+            listener,
+            None,
+            self.numbers.clone(),
+            self.owner.clone(),
+            self.wrap,
+        ));
         if let Some((address, acceptor)) = tls {
             let listener = TcpListener::bind(address).await?;
-            tokio::spawn(accept(listener, Some(acceptor), self.numbers.clone(), self.owner.clone(), self.wrap));
+            tokio::spawn(accept(
+                listener,
+                Some(acceptor),
+                self.numbers.clone(),
+                self.owner.clone(),
+                self.wrap,
+            ));
         }
         Ok(())
     }
 
     /// Remembers an open stream, and writes what waited for it.
     pub fn opened(&mut self, flow: Flow, writer: mpsc::Sender<Vec<u8>>) {
-        let Some(connection) = flow.connection else { return };
-        for bytes in self.opening.remove(&(flow.transport, flow.remote)).unwrap_or_default() {
+        let Some(connection) = flow.connection else {
+            return;
+        };
+        for bytes in self
+            .opening
+            .remove(&(flow.transport, flow.remote))
+            .unwrap_or_default()
+        {
             let _ = writer.try_send(bytes);
         }
         self.streams.insert(connection, writer);
@@ -115,7 +142,10 @@ impl<T: Send + 'static> Wires<T> {
                 }
             }
             (_, Some(connection)) => {
-                let full = self.streams.get(&connection).is_some_and(|stream| stream.try_send(transmit.bytes).is_err());
+                let full = self
+                    .streams
+                    .get(&connection)
+                    .is_some_and(|stream| stream.try_send(transmit.bytes).is_err());
                 if full {
                     // A peer that does not read is closed; its calls end by their own timers.
                     self.streams.remove(&connection);
@@ -129,20 +159,39 @@ impl<T: Send + 'static> Wires<T> {
                 }
                 if first {
                     let id = ConnectionId(self.numbers.fetch_add(1, Ordering::Relaxed));
-                    tokio::spawn(open(transport, flow.remote, id, self.connector.clone(), self.owner.clone(), self.wrap));
+                    tokio::spawn(open(
+                        transport,
+                        flow.remote,
+                        id,
+                        self.connector.clone(),
+                        self.owner.clone(),
+                        self.wrap,
+                    ));
                 }
             }
         }
     }
 }
 
-async fn read_datagrams<T>(udp: Arc<UdpSocket>, local: SocketAddr, owner: mpsc::Sender<T>, wrap: Wrap<T>) {
+async fn read_datagrams<T>(
+    udp: Arc<UdpSocket>,
+    local: SocketAddr,
+    owner: mpsc::Sender<T>,
+    wrap: Wrap<T>,
+) {
     let mut buffer = vec![0; 65_536];
     loop {
         match udp.recv_from(&mut buffer).await {
             Ok((length, remote)) => {
-                let flow = Flow { transport: Transport::Udp, local, remote, connection: None };
-                if let Err(mpsc::error::TrySendError::Closed(_)) = owner.try_send(wrap(Arrival::Datagram(flow, buffer[..length].to_vec()))) {
+                let flow = Flow {
+                    transport: Transport::Udp,
+                    local,
+                    remote,
+                    connection: None,
+                };
+                if let Err(mpsc::error::TrySendError::Closed(_)) =
+                    owner.try_send(wrap(Arrival::Datagram(flow, buffer[..length].to_vec())))
+                {
                     return;
                 }
             }
@@ -168,12 +217,17 @@ async fn accept<T: Send + 'static>(
         let id = ConnectionId(numbers.fetch_add(1, Ordering::Relaxed));
         let (acceptor, owner) = (acceptor.clone(), owner.clone());
         tokio::spawn(async move {
-            let Ok(local) = stream.local_addr() else { return };
+            let Ok(local) = stream.local_addr() else {
+                return;
+            };
             let _ = stream.set_nodelay(true);
             match acceptor {
                 None => carry(stream, flow(Transport::Tcp, local, remote, id), owner, wrap).await,
                 Some(acceptor) => {
-                    let handshake = tokio::time::timeout(std::time::Duration::from_secs(5), acceptor.accept(stream));
+                    let handshake = tokio::time::timeout(
+                        std::time::Duration::from_secs(5),
+                        acceptor.accept(stream),
+                    );
                     if let Ok(Ok(stream)) = handshake.await {
                         carry(stream, flow(Transport::Tls, local, remote, id), owner, wrap).await;
                     }
@@ -191,7 +245,10 @@ async fn open<T: Send + 'static>(
     owner: mpsc::Sender<T>,
     wrap: Wrap<T>,
 ) {
-    let opening = tokio::time::timeout(std::time::Duration::from_secs(5), TcpStream::connect(remote));
+    let opening = tokio::time::timeout(
+        std::time::Duration::from_secs(5),
+        TcpStream::connect(remote),
+    );
     if let Ok(Ok(stream)) = opening.await
         && let Ok(local) = stream.local_addr()
     {
@@ -200,7 +257,9 @@ async fn open<T: Send + 'static>(
             return carry(stream, flow(transport, local, remote, id), owner, wrap).await;
         }
         if let Some(connector) = connector
-            && let Ok(stream) = connector.connect(rustls::pki_types::ServerName::from(remote.ip()), stream).await
+            && let Ok(stream) = connector
+                .connect(rustls::pki_types::ServerName::from(remote.ip()), stream)
+                .await
         {
             return carry(stream, flow(transport, local, remote, id), owner, wrap).await;
         }
@@ -209,21 +268,39 @@ async fn open<T: Send + 'static>(
 }
 
 fn flow(transport: Transport, local: SocketAddr, remote: SocketAddr, id: ConnectionId) -> Flow {
-    Flow { transport, local, remote, connection: Some(id) }
+    Flow {
+        transport,
+        local,
+        remote,
+        connection: Some(id),
+    }
 }
 
 /// Reads and writes one stream until either side ends it.
-async fn carry<T, S: AsyncRead + AsyncWrite>(stream: S, flow: Flow, owner: mpsc::Sender<T>, wrap: Wrap<T>) {
+async fn carry<T, S: AsyncRead + AsyncWrite>(
+    stream: S,
+    flow: Flow,
+    owner: mpsc::Sender<T>,
+    wrap: Wrap<T>,
+) {
     let Some(id) = flow.connection else { return };
     let (mut reader, mut writer) = tokio::io::split(stream);
     let (queue, mut outgoing) = mpsc::channel::<Vec<u8>>(STREAM_QUEUE);
-    if owner.send(wrap(Arrival::Opened(flow, queue))).await.is_err() {
+    if owner
+        .send(wrap(Arrival::Opened(flow, queue)))
+        .await
+        .is_err()
+    {
         return;
     }
     let read = async {
         let mut buffer = vec![0; 16_384];
         while let Ok(length @ 1..) = reader.read(&mut buffer).await {
-            if owner.send(wrap(Arrival::Bytes(id, buffer[..length].to_vec()))).await.is_err() {
+            if owner
+                .send(wrap(Arrival::Bytes(id, buffer[..length].to_vec())))
+                .await
+                .is_err()
+            {
                 break;
             }
         }

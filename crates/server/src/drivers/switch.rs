@@ -95,7 +95,13 @@ impl Node {
     pub async fn run(mut self, mut queue: mpsc::Receiver<Happening>) {
         let mut batch = Vec::new();
         loop {
-            let due = [self.switch.poll_timeout().map(|(at, _)| at), self.sip.poll_timeout()].into_iter().flatten().min();
+            let due = [
+                self.switch.poll_timeout().map(|(at, _)| at),
+                self.sip.poll_timeout(),
+            ]
+            .into_iter()
+            .flatten()
+            .min();
             let sleep = async {
                 match due {
                     Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -119,7 +125,11 @@ impl Node {
             }
             self.guarded(|node| {
                 let now = clock::now();
-                if node.switch.poll_timeout().is_some_and(|(at, _)| at <= now.instant) {
+                if node
+                    .switch
+                    .poll_timeout()
+                    .is_some_and(|(at, _)| at <= now.instant)
+                {
                     node.switch.handle_timeout(now);
                 }
                 if node.sip.poll_timeout().is_some_and(|at| at <= now.instant) {
@@ -167,15 +177,26 @@ impl Node {
             Happening::Sip(arrival) => self.handle_arrival(now.instant, arrival),
             Happening::Media(event) => self.handle_media(now, event),
             Happening::Engine(input) => self.switch.handle_input(now, *input),
-            Happening::Admitted(challenge, admission) => self.sip.admit(now.instant, challenge, admission),
+            Happening::Admitted(challenge, admission) => {
+                self.sip.admit(now.instant, challenge, admission)
+            }
             Happening::Resolved(dialog, verdict) => self.handle_verdict(now, dialog, *verdict),
             Happening::Routed(leg, Ok(destination)) => self.invite(now.instant, leg, *destination),
             Happening::Routed(leg, Err(failure)) => {
                 if self.legs.remove(leg).is_some() {
-                    self.tell(now, leg, LegEvent::Failed { sip_status: failure.sip_status, code: failure.code });
+                    self.tell(
+                        now,
+                        leg,
+                        LegEvent::Failed {
+                            sip_status: failure.sip_status,
+                            code: failure.code,
+                        },
+                    );
                 }
             }
-            Happening::Sound(leg, playback, loops, sound) => self.handle_sound(now, leg, playback, loops, sound),
+            Happening::Sound(leg, playback, loops, sound) => {
+                self.handle_sound(now, leg, playback, loops, sound)
+            }
             Happening::Committed(number) => self.release(number),
             Happening::Fetched(call, jar, input) => {
                 self.jars.insert(call, jar);
@@ -223,29 +244,44 @@ impl Node {
         use sip::Event as E;
         let now = clock::now();
         match event {
-            E::AuthenticationNeeded { challenge, username, facts } => {
+            E::AuthenticationNeeded {
+                challenge,
+                username,
+                facts,
+            } => {
                 let rim = self.rim.clone();
                 tokio::spawn(async move {
                     let admission = inbound::admit(&rim, username.as_deref(), &facts).await;
                     rim.tell(Happening::Admitted(challenge, admission)).await;
                 });
             }
-            E::Invited { key, facts, offer, user } => {
+            E::Invited {
+                key,
+                facts,
+                offer,
+                user,
+            } => {
                 let rim = self.rim.clone();
                 tokio::spawn(async move {
                     let verdict = inbound::resolve(&rim, *facts, offer, user).await;
                     rim.tell(Happening::Resolved(key, Box::new(verdict))).await;
                 });
             }
-            E::Progressed { key, status, sdp, .. } => {
-                let Some(id) = self.legs.of_dialog(key) else { return };
+            E::Progressed {
+                key, status, sdp, ..
+            } => {
+                let Some(id) = self.legs.of_dialog(key) else {
+                    return;
+                };
                 let early_media = sdp.is_some_and(|sdp| self.accept(id, &sdp));
                 if status == 180 || status == 183 {
                     self.tell(now, id, LegEvent::Ringing { early_media });
                 }
             }
             E::Answered { key, sdp, .. } => {
-                let Some(id) = self.legs.of_dialog(key) else { return };
+                let Some(id) = self.legs.of_dialog(key) else {
+                    return;
+                };
                 let agreed = sdp.is_none_or(|sdp| self.accept(id, &sdp));
                 if let Some(leg) = self.legs.leg_mut(id) {
                     leg.answered = true;
@@ -255,7 +291,14 @@ impl Node {
                 } else {
                     self.sip.hang_up(now.instant, key);
                     self.legs.remove(id);
-                    self.tell(now, id, LegEvent::Failed { sip_status: 488, code: None });
+                    self.tell(
+                        now,
+                        id,
+                        LegEvent::Failed {
+                            sip_status: 488,
+                            code: None,
+                        },
+                    );
                 }
             }
             E::Acknowledged { key, sdp } => {
@@ -267,7 +310,14 @@ impl Node {
             E::Rejected { key, status, .. } => {
                 if let Some(id) = self.legs.of_dialog(key) {
                     self.legs.remove(id);
-                    self.tell(now, id, LegEvent::Failed { sip_status: status, code: None });
+                    self.tell(
+                        now,
+                        id,
+                        LegEvent::Failed {
+                            sip_status: status,
+                            code: None,
+                        },
+                    );
                 }
             }
             E::Canceled { key, .. } => self.gone(now, key, LegEvent::HungUp),
@@ -275,16 +325,30 @@ impl Node {
                 let event = match reason {
                     EndReason::HungUpThere => LegEvent::HungUp,
                     EndReason::HungUpHere => LegEvent::HungUp,
-                    EndReason::NoAck => LegEvent::Lost { reason: "the answer was never acknowledged" },
-                    EndReason::SessionExpired => LegEvent::Lost { reason: "the session timer ran out" },
-                    EndReason::Lost => LegEvent::Lost { reason: "the far end knows the call no more" },
-                    EndReason::NoPrack => LegEvent::Lost { reason: "a reliable response was never acknowledged" },
-                    EndReason::Protocol(_) => LegEvent::Lost { reason: "the far end broke the protocol" },
+                    EndReason::NoAck => LegEvent::Lost {
+                        reason: "the answer was never acknowledged",
+                    },
+                    EndReason::SessionExpired => LegEvent::Lost {
+                        reason: "the session timer ran out",
+                    },
+                    EndReason::Lost => LegEvent::Lost {
+                        reason: "the far end knows the call no more",
+                    },
+                    EndReason::NoPrack => LegEvent::Lost {
+                        reason: "a reliable response was never acknowledged",
+                    },
+                    EndReason::Protocol(_) => LegEvent::Lost {
+                        reason: "the far end broke the protocol",
+                    },
                 };
                 self.gone(now, key, event);
             }
             E::Reoffered { key, offer } => self.reoffered(now.instant, key, offer),
-            E::Info { key, digit: Some(digit), .. } => {
+            E::Info {
+                key,
+                digit: Some(digit),
+                ..
+            } => {
                 if let Some(id) = self.legs.of_dialog(key) {
                     self.tell(now, id, LegEvent::Digit(digit));
                 }
@@ -292,14 +356,19 @@ impl Node {
             E::Registered { aor, new: true, .. } => tracing::info!(%aor, "phone registered"),
             E::Unregistered { aor, expired, .. } => tracing::info!(%aor, expired, "phone gone"),
             // Nothing of ours asks for these, or their effect was told by the calls themselves.
-            E::Registered { .. } | E::Info { .. } | E::ReofferAnswered { .. } | E::ReofferRejected { .. } => {}
+            E::Registered { .. }
+            | E::Info { .. }
+            | E::ReofferAnswered { .. }
+            | E::ReofferRejected { .. } => {}
             E::ReferProgressed { .. } | E::Unreachable { .. } => {}
         }
     }
 
     /// Takes the far end's answer to our offer; false when it cannot be used.
     fn accept(&mut self, id: LegId, sdp: &str) -> bool {
-        let Some(leg) = self.legs.leg_mut(id) else { return false };
+        let Some(leg) = self.legs.leg_mut(id) else {
+            return false;
+        };
         match leg.media.accept(sdp, leg.signalling) {
             Ok(()) => true,
             Err(error) => {
@@ -311,7 +380,11 @@ impl Node {
 
     /// A changed session: hold, resume, a moved address, another codec.
     fn reoffered(&mut self, now: Instant, key: DialogKey, offer: Option<String>) {
-        let Some(leg) = self.legs.of_dialog(key).and_then(|id| self.legs.leg_mut(id)) else {
+        let Some(leg) = self
+            .legs
+            .of_dialog(key)
+            .and_then(|id| self.legs.leg_mut(id))
+        else {
             return self.sip.reject_reoffer(now, key, 481);
         };
         let answer = match offer {
@@ -336,8 +409,14 @@ impl Node {
 
     fn handle_verdict(&mut self, now: Now, dialog: DialogKey, verdict: Verdict) {
         let (mut incoming, offer, signalling) = match verdict {
-            Verdict::Refuse { status, reason } => return self.sip.reject(now.instant, dialog, status, reason),
-            Verdict::Take { incoming, offer, signalling } => (incoming, offer, signalling),
+            Verdict::Refuse { status, reason } => {
+                return self.sip.reject(now.instant, dialog, status, reason);
+            }
+            Verdict::Take {
+                incoming,
+                offer,
+                signalling,
+            } => (incoming, offer, signalling),
         };
         let mut media = match self.media.open() {
             Ok(media) => media,
@@ -358,14 +437,25 @@ impl Node {
         };
         let id = self.legs.incoming_id();
         incoming.leg = id;
-        self.legs.insert(id, Leg { dialog: Some(dialog), media, signalling, description, answered: false });
+        self.legs.insert(
+            id,
+            Leg {
+                dialog: Some(dialog),
+                media,
+                signalling,
+                description,
+                answered: false,
+            },
+        );
         self.switch.handle_input(now, Input::Incoming(incoming));
     }
 
     /// Places the call of a leg whose route was found.
     fn invite(&mut self, now: Instant, id: LegId, destination: Destination) {
         // The leg may have been hung up while its route was looked for.
-        let Some(leg) = self.legs.leg_mut(id) else { return };
+        let Some(leg) = self.legs.leg_mut(id) else {
+            return;
+        };
         leg.signalling = destination.signalling();
         let offer = leg.media.offer(destination.secure);
         let invitation = destination.invitation(offer, self.wires.local, &self.sip);
@@ -376,7 +466,14 @@ impl Node {
             }
             Err(failure) => {
                 self.legs.remove(id);
-                self.tell(clock::now(), id, LegEvent::Failed { sip_status: failure.sip_status, code: failure.code });
+                self.tell(
+                    clock::now(),
+                    id,
+                    LegEvent::Failed {
+                        sip_status: failure.sip_status,
+                        code: failure.code,
+                    },
+                );
             }
         }
     }
@@ -384,7 +481,11 @@ impl Node {
     fn handle_media(&mut self, now: Now, event: media::Event) {
         let leg = |legs: &Legs, port: PortId| legs.of_port(port);
         match event {
-            media::Event::PlaybackEnded { port, playback, reason: media::PlaybackEnd::Finished } => {
+            media::Event::PlaybackEnded {
+                port,
+                playback,
+                reason: media::PlaybackEnd::Finished,
+            } => {
                 if let Some(id) = leg(&self.legs, port) {
                     self.tell(now, id, LegEvent::PlaybackEnded(PlaybackId(playback.0)));
                 }
@@ -394,22 +495,41 @@ impl Node {
                     self.tell(now, id, LegEvent::Digit(digit));
                 }
             }
-            media::Event::Latched { port, address } => tracing::debug!(port = port.0, %address, "media follows its source"),
+            media::Event::Latched { port, address } => {
+                tracing::debug!(port = port.0, %address, "media follows its source")
+            }
             // Stopped playbacks were stopped by the engine, which has forgotten them.
             media::Event::PlaybackEnded { .. } | media::Event::RecordingEnded { .. } => {}
-            media::Event::FirstPacket { .. } | media::Event::MediaTimeout { .. } | media::Event::Bye { .. } => {}
+            media::Event::FirstPacket { .. }
+            | media::Event::MediaTimeout { .. }
+            | media::Event::Bye { .. } => {}
             media::Event::Statistics { .. } => {}
         }
     }
 
-    fn handle_sound(&mut self, now: Now, id: LegId, playback: PlaybackId, loops: u32, sound: Result<media::Source, (u32, String)>) {
+    fn handle_sound(
+        &mut self,
+        now: Now,
+        id: LegId,
+        playback: PlaybackId,
+        loops: u32,
+        sound: Result<media::Source, (u32, String)>,
+    ) {
         // Stopped in the meantime, or its leg is gone.
         if !self.preparing.remove(&(id, playback)) {
             return;
         }
         match sound {
             Ok(source) => self.play(id, playback, loops, source),
-            Err((code, message)) => self.tell(now, id, LegEvent::PlaybackFailed { playback, code, message }),
+            Err((code, message)) => self.tell(
+                now,
+                id,
+                LegEvent::PlaybackFailed {
+                    playback,
+                    code,
+                    message,
+                },
+            ),
         }
     }
 
@@ -417,7 +537,12 @@ impl Node {
     pub fn play(&mut self, id: LegId, playback: PlaybackId, loops: u32, source: media::Source) {
         let Some(leg) = self.legs.leg(id) else { return };
         let playback = media::PlaybackId(playback.0);
-        leg.media.apply(media::Command::Play { port: leg.media.port, playback, source, loops });
+        leg.media.apply(media::Command::Play {
+            port: leg.media.port,
+            playback,
+            source,
+            loops,
+        });
     }
 
     /// Tells the engine what happened on a leg.

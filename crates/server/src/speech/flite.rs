@@ -50,14 +50,18 @@ impl Speech for Flite {
                 Mutex::new(Voice(register_cmu_us_slt(ptr::null())))
             }
         });
-        let Ok(text) = CString::new(plain(text)) else { return Sound::default() };
+        let Ok(text) = CString::new(plain(text)) else {
+            return Sound::default();
+        };
         // One at a time: the library does not promise more.
         let voice = voice.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: `text` ends with a zero and lives until the call returns; `voice` was registered.
         // The wave is ours, is read within its own bounds, and is freed exactly once.
         unsafe {
             let wave = flite_text_to_wave(text.as_ptr(), voice.0);
-            let Some(found) = wave.as_ref() else { return Sound::default() };
+            let Some(found) = wave.as_ref() else {
+                return Sound::default();
+            };
             let count = usize::try_from(found.num_samples).unwrap_or(0);
             let samples = match found.samples.is_null() {
                 true => Vec::new(),
@@ -108,7 +112,11 @@ mod tests {
         assert_eq!(sound.rate, 16_000);
         let length = sound.duration().as_millis();
         assert!((800..4000).contains(&length), "{length} ms");
-        let loudest = sound.samples.iter().map(|sample| sample.unsigned_abs()).max();
+        let loudest = sound
+            .samples
+            .iter()
+            .map(|sample| sample.unsigned_abs())
+            .max();
         assert!(loudest > Some(3000));
     }
 

@@ -1,7 +1,7 @@
 //! Who may: challenges, passwords, and the engine's decision.
 
 use super::Endpoint;
-use crate::digest::{self, Algorithm, DigestFields, Secret};
+use crate::digest::{self, DigestFields, Secret};
 use crate::event::{Admission, ChallengeId, Event, RequestFacts};
 use crate::message::{HeaderName, Method};
 use crate::timers::Timer;
