@@ -4,6 +4,7 @@ mod banner;
 mod cli;
 mod clock;
 mod config;
+mod configured;
 mod demo;
 mod directory;
 mod drivers;

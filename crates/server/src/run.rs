@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use api::App;
@@ -30,7 +31,7 @@ use crate::phones::{self, Handle, Network, Word};
 use crate::rim::Rim;
 use crate::sounds::Sounds;
 use crate::speech::flite::Flite;
-use crate::{clock, demo, seed, tls};
+use crate::{clock, configured, demo, seed, tls};
 
 /// What a program or a person needs to know to use this system.
 #[derive(Debug, Clone, Serialize)]
@@ -85,7 +86,7 @@ impl Running {
         drop(self.owner);
         // The writer ends when the last handle on the store is gone; it is not waited for longer
         // than a disk needs.
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), self.writer).await;
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.writer).await;
     }
 }
 
@@ -185,6 +186,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         tokio::spawn(telephones.run(words));
     }
 
+    configured::write_trunks(&store, clock::now().wall, &config.trunks)
+        .await
+        .context("cannot write the trunks of the configuration down")?;
     let mut endpoint = sip::Endpoint::new(sip_config(&config), rand::random());
     endpoint.trust(
         store
@@ -221,7 +225,10 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         live: Arc::new(Live(rim.clone())),
         phones: Arc::new(Handle(network.clone())),
         health: Arc::new(pulse.clone()),
-        settings: Arc::new(api::Settings::default()),
+        settings: Arc::new(api::Settings {
+            max_call_duration: Duration::from_secs(config.max_call_secs),
+            ..api::Settings::default()
+        }),
         clock: Arc::new(clock::now),
         random: Arc::new(|bytes: &mut [u8]| rand::fill(bytes)),
     };

@@ -53,6 +53,13 @@ impl Accounts<'_> {
         rows::find(&mut *self.0.reader().await?, &filters).await
     }
 
+    /// The account that was made first: the operator's own, if there is any.
+    pub async fn oldest(&self) -> Result<Option<Account>, Error> {
+        let all: Vec<Account> =
+            rows::all(&mut *self.0.reader().await?, &Filters::default()).await?;
+        Ok(all.into_iter().next())
+    }
+
     /// An account and its subaccounts, newest first.
     pub async fn list(
         &self,
