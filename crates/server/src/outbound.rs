@@ -144,7 +144,10 @@ async fn to_uri(
         .await
         .map_err(|_| RouteFailure::new(503, 20500))?;
     let from = caller(&invite.from, &rim.host());
-    if let Some(domain) = domain {
+    // Another port of a developer's own computer is another server, not one of our phones.
+    let elsewhere =
+        uri.address().is_some() && uri.port.is_some_and(|port| port != rim.local.port());
+    if let Some(domain) = domain.filter(|_| !elsewhere) {
         let names = rim
             .names(&domain)
             .into_iter()
