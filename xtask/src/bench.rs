@@ -56,7 +56,7 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
     let folder = programs.join("bench");
     let began = Instant::now();
     let settings = [
-        ("SWITCHBOARD_CALLS_PER_SECOND", "100000"),
+        ("SWITCHBOARD_CALLS_PER_SECOND", "1000"),
         ("SWITCHBOARD_MAX_CALLS", "100000"),
     ];
     let switchboard = Switchboard::start(&programs.join("switchboard"), &folder, &settings)?;
