@@ -100,8 +100,7 @@ impl Rim {
                 .idempotent(token());
             let result = match rim.client.fetch(&request, &mut jar).await {
                 Ok(response) => {
-                    rim.keep(fetch.account, fetch.call, &response.exchange, began)
-                        .await;
+                    rim.keep(fetch.account, fetch.call, &response.exchange, began);
                     let kind = match response.kind() {
                         webhook::document::DocumentKind::Twiml => DocumentKind::Twiml,
                         webhook::document::DocumentKind::Audio => DocumentKind::Audio,
@@ -120,8 +119,7 @@ impl Rim {
                     })
                 }
                 Err(failure) => {
-                    rim.keep(fetch.account, fetch.call, &failure.exchange, began)
-                        .await;
+                    rim.keep(fetch.account, fetch.call, &failure.exchange, began);
                     Err(FetchFailure {
                         code: failure.code,
                         message: failure.message,
@@ -158,7 +156,7 @@ impl Rim {
                         .audio(&rim.client, &url, &account.to_string(), &token)
                         .await;
                     if let Some(exchange) = exchange {
-                        rim.keep(account, call, &exchange, began).await;
+                        rim.keep(account, call, &exchange, began);
                     }
                     ready
                 }
@@ -223,7 +221,7 @@ impl Rim {
     }
 
     /// Keeps an exchange for `Calls/{sid}/Events`.
-    pub async fn keep(&self, account: AccountSid, call: CallSid, exchange: &Exchange, began: Wall) {
+    pub fn keep(&self, account: AccountSid, call: CallSid, exchange: &Exchange, began: Wall) {
         let event = Event {
             account,
             call,
@@ -236,9 +234,13 @@ impl Rim {
             response_body: Some(exchange.body.clone()),
             created: began,
         };
-        if let Err(error) = self.store.events().insert(event).await {
-            tracing::error!(%error, "an exchange was not kept");
-        }
+        // Written with whatever else waits, not in a commit of its own: there is one for every
+        // fetch and every callback.
+        let change = Change {
+            events: vec![event],
+            ..Change::default()
+        };
+        let _ = self.commits.send((0, change));
     }
 }
 
@@ -262,11 +264,13 @@ async fn commit_changes(
         let mut last = 0;
         let mut all = Change::default();
         for (number, change) in waiting.drain(..) {
-            last = number;
+            // Exchanges carry no number: nothing waits for them.
+            last = last.max(number);
             all.calls.extend(change.calls);
             all.owed.extend(change.owed);
             all.wills.extend(change.wills);
             all.alerts.extend(change.alerts);
+            all.events.extend(change.events);
             all.dequeued.extend(change.dequeued);
         }
         let owes = !all.owed.is_empty();
@@ -279,7 +283,7 @@ async fn commit_changes(
             // A knock that finds another waiting is not needed.
             let _ = knock.try_send(());
         }
-        if owner.send(Happening::Committed(last)).await.is_err() {
+        if last > 0 && owner.send(Happening::Committed(last)).await.is_err() {
             return;
         }
     }

@@ -83,7 +83,7 @@ async fn deliver(rim: &Rim, outstanding: Outstanding) {
             Some((failure.code, failure.message)),
         ),
     };
-    rim.keep(owed.account, owed.call, &exchange, began).await;
+    rim.keep(owed.account, owed.call, &exchange, began);
     let age = Duration::from_secs(began.seconds_since(owed.created));
     let outbox = rim.store.outbox();
     let written = match callback(outcome, outstanding.attempts + 1, age, rand::random()) {
