@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `SWITCHBOARD_READY` | the file with the first line of `switchboard dev --json` |
 //! | `SIGNATURES` | a file of signed requests made by our own `webhook` crate, one JSON object a line |
-//! | `LIBRARY` | the folder the helper library is installed in |
+//! | `LIBRARY` | the folder the helper library is installed in; those of further ones lie beside it |
 //! | `OUT` | a folder for what the suite leaves behind |
 
 use std::fs::File;
@@ -97,6 +97,11 @@ pub const SUITES: &[Suite] = &[
         name: "baresip",
         tools: &[PYTHON, BARESIP],
         script: "baresip/suite.py",
+    },
+    Suite {
+        name: "examples",
+        tools: &[PYTHON_NEWEST, NODE_NEWEST],
+        script: "examples/suite.py",
     },
 ];
 
