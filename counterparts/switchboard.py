@@ -25,6 +25,9 @@ with open(os.environ["SWITCHBOARD_READY"], encoding="utf-8") as file:
 OUT = os.environ["OUT"]
 SID, PHONES = READY["account_sid"], READY["phones"]
 SIP_HOST, SIP_PORT = READY["sip"].rsplit(":", 1)
+SIP_TLS_PORT = READY["sip_tls"].rsplit(":", 1)[1]
+# The certificate that Switchboard made for itself.
+CERTIFICATE = os.path.join(OUT, "data", "tls.crt")
 NUMBER = READY["numbers"].get("yours") or next(iter(READY["numbers"].values()))
 AUTHORIZATION = "Basic " + base64.b64encode(("%s:%s" % (SID, READY["auth_token"])).encode()).decode()
 

@@ -1,6 +1,7 @@
 """baresip, a foreign user agent, against a running Switchboard: registers, calls, is called, presses
 and hears digits. It is driven over its control port (module ctrl_tcp: JSON in netstrings), plays
-silence from a file (module aufile) and keeps what it hears in one (module sndfile)."""
+silence from a file (module aufile) and keeps what it hears in one (module sndfile). A secure one
+speaks TLS and checks our certificate, and takes no sound without SRTP (module srtp)."""
 
 import array
 import glob
@@ -24,7 +25,7 @@ DOMAIN = sb.Domain("baresip")
 class Telephone:
     """One run of baresip, with a folder and ports of its own."""
 
-    def __init__(self, name):
+    def __init__(self, name, secure=False):
         self.folder = os.path.join(sb.OUT, name)
         os.makedirs(self.folder, exist_ok=True)
         silence = os.path.join(self.folder, "silence.wav")
@@ -54,10 +55,15 @@ class Telephone:
             "module_app menu.so",
             "ctrl_tcp_listen 127.0.0.1:%d" % self.control_port,
         ]
+        if secure:
+            config += ["module srtp.so", "sip_cafile %s" % sb.CERTIFICATE, "sip_verify_server yes"]
+        transport, port = ("tls", sb.SIP_TLS_PORT) if secure else ("udp", sb.SIP_PORT)
         account = (
-            "<sip:%s@%s;transport=udp>;auth_user=%s;auth_pass=%s;outbound=\"sip:%s:%s;transport=udp\";regint=600"
-            % (DOMAIN.user, DOMAIN.name, DOMAIN.user, DOMAIN.password, sb.SIP_HOST, sb.SIP_PORT)
+            "<sip:%s@%s;transport=%s>;auth_user=%s;auth_pass=%s;outbound=\"sip:%s:%s;transport=%s\";regint=600"
+            % (DOMAIN.user, DOMAIN.name, transport, DOMAIN.user, DOMAIN.password, sb.SIP_HOST, port, transport)
         )
+        if secure:
+            account += ";mediaenc=srtp-mand"
         account += ";answermode=manual;audio_codecs=PCMU/8000/1;dtmfmode=rtpevent;ptime=20"
         for file, lines in {"config": config, "accounts": [account], "contacts": []}.items():
             with open(os.path.join(self.folder, file), "w", encoding="utf-8") as out:
@@ -221,6 +227,45 @@ def is_called_and_hears_digits():
     assert heard == list(played), heard
 
 
+# counterparts-16
+def over_tls_with_srtp_it_calls_hears_the_sentence_and_presses_digits():
+    pressed = "28#"
+    sb.DOCUMENTS["/sip"] = document(
+        "<Pause length=\"1\"/>",
+        "<Say>%s</Say>" % SENTENCE,
+        "<Gather input=\"dtmf\" numDigits=\"3\" timeout=\"15\" finishOnKey=\"\" action=\"%s/digits\"/>" % sb.BASE,
+    )
+    sb.DOCUMENTS["/digits"] = document("<Pause length=\"1\"/>")
+    before = len(sb.asked("/digits"))
+    with Registered("tls-calls", secure=True) as telephone:
+        telephone.order("dial", "sip:+15005550006@" + DOMAIN.name)
+        telephone.wait("CALL_ESTABLISHED")
+        # Pressed while the sentence is spoken they would be Gather's all the same; its length is known.
+        time.sleep(6)
+        for digit in pressed:
+            telephone.order("sndcode", digit)
+            time.sleep(0.35)
+        telephone.wait("CALL_CLOSED")
+        time.sleep(0.5)
+    assert [form["Digits"] for form in sb.asked("/digits")[before:]] == [pressed], sb.asked("/digits")
+    sb.same_sound(telephone.heard(), reference(SPOKEN))
+
+
+# counterparts-16
+def over_tls_with_srtp_it_is_called_and_hears_the_sentence_and_digits():
+    text = document("<Pause length=\"1\"/>", "<Say>%s</Say>" % SENTENCE, "<Play digits=\"73\"/>", "<Pause length=\"1\"/>")
+    with Registered("tls-is-called", secure=True) as telephone:
+        call = sb.rest("POST", "/Calls", To="sip:%s@%s" % (DOMAIN.user, DOMAIN.name), From=sb.NUMBER, Twiml=text)
+        telephone.wait("CALL_INCOMING")
+        telephone.order("accept")
+        telephone.wait("CALL_CLOSED")
+        sb.status(call, "completed")
+        heard = [event.get("param") for event in telephone.happened("CALL_DTMF_START")]
+        time.sleep(0.5)
+    assert heard == ["7", "3"], heard
+    sb.same_sound(telephone.heard(), reference(SPOKEN))
+
+
 def is_called_and_hangs_up():
     with Registered("hangs-up") as telephone:
         text = document("<Pause length=\"60\"/>")
@@ -241,6 +286,8 @@ if __name__ == "__main__":
                 is_called_and_hears_the_sentence,
                 is_called_and_hears_digits,
                 is_called_and_hangs_up,
+                over_tls_with_srtp_it_calls_hears_the_sentence_and_presses_digits,
+                over_tls_with_srtp_it_is_called_and_hears_the_sentence_and_digits,
             ]
         )
     )

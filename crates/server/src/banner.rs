@@ -81,6 +81,9 @@ pub fn banner(facts: &Facts, data: &str, language: Language, colour: bool) -> St
         );
     }
     row("SIP", &[&facts.sip, "udp tcp"]);
+    if let Some(tls) = &facts.sip_tls {
+        row("", &[tls, "tls"]);
+    }
     row("Account SID", &[&facts.account_sid]);
     row("Auth Token", &[&facts.auth_token]);
     row("API Key", &[&facts.api_key_sid]);
@@ -235,6 +238,7 @@ pub mod tests {
             api: "http://127.0.0.1:65535".to_owned(),
             api_tls: Some("https://127.0.0.1:65534".to_owned()),
             sip: "127.0.0.1:65533".to_owned(),
+            sip_tls: Some("127.0.0.1:65532".to_owned()),
             account_sid: format!("AC{one}"),
             auth_token: "0123456789abcdef0123456789abcdef".to_owned(),
             api_key_sid: format!("SK{one}"),

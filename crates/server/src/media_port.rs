@@ -107,6 +107,15 @@ impl MediaPort {
         sip::sdp::offer(&local).to_string()
     }
 
+    /// Another offer in a session, encrypted if it was.
+    pub fn offer_again(&mut self) -> String {
+        let secure = self
+            .local
+            .as_ref()
+            .is_some_and(|local| local.srtp_key.is_some());
+        self.offer(secure)
+    }
+
     /// Takes the answer to our offer and starts the sound.
     pub fn accept(&mut self, answer: &str, signalling: SocketAddr) -> Result<(), Unacceptable> {
         let answer = read(answer)?;

@@ -47,7 +47,7 @@ pub struct Destination {
     credentials: Option<Credentials>,
     headers: Vec<(String, String)>,
     /// Whether sound must be encrypted (`sips:` or TLS).
-    pub secure: bool,
+    secure: bool,
 }
 
 impl Destination {
@@ -57,6 +57,16 @@ impl Destination {
             Target::Address(_, address) => *address,
             Target::Registered(_) => SocketAddr::from(([0, 0, 0, 0], 0)),
         }
+    }
+
+    /// Whether sound is encrypted: what was asked for, and always towards a phone whose signalling
+    /// is; a key in a description that is not would protect nothing (RFC 4568 section 8.3).
+    pub fn secure(&self, sip: &Endpoint) -> bool {
+        let newest = match &self.target {
+            Target::Registered(names) => names.iter().find_map(|aor| sip.bindings(aor).first()),
+            Target::Address(..) => None,
+        };
+        self.secure || newest.is_some_and(|binding| binding.flow.transport == Transport::Tls)
     }
 
     /// The invitation; `local` is our UDP address.

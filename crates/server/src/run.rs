@@ -42,6 +42,8 @@ pub struct Facts {
     pub api_tls: Option<String>,
     /// `127.0.0.1:PORT`, UDP and TCP.
     pub sip: String,
+    /// `127.0.0.1:PORT`, TLS.
+    pub sip_tls: Option<String>,
     /// The account; in production, empty: it is not ours to show.
     pub account_sid: String,
     /// Its token.
@@ -130,6 +132,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         )
         .await
         .context("cannot listen for SIP over TCP or TLS")?;
+    let local_tls = wires.local_tls;
 
     let (network, words) = mpsc::channel(QUEUE);
     let thread = MediaThread::start(rand::random(), {
@@ -189,7 +192,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     configured::write_trunks(&store, clock::now().wall, &config.trunks)
         .await
         .context("cannot write the trunks of the configuration down")?;
-    let mut endpoint = sip::Endpoint::new(sip_config(&config), rand::random());
+    let mut endpoint = sip::Endpoint::new(sip_config(&config, local, local_tls), rand::random());
     endpoint.trust(
         store
             .trunks()
@@ -253,7 +256,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
             router,
         )));
     }
-    let facts = facts(&config, api, api_tls, local);
+    let facts = facts(&config, api, api_tls, local, local_tls);
     Ok(Running {
         facts,
         owner,
@@ -301,7 +304,7 @@ pub fn egress(config: &Config) -> anyhow::Result<EgressPolicy> {
     Ok(policy)
 }
 
-fn sip_config(config: &Config) -> sip::Config {
+fn sip_config(config: &Config, local: SocketAddr, local_tls: Option<SocketAddr>) -> sip::Config {
     let defaults = sip::Config::default();
     let mut limits = defaults.limits.clone();
     limits.calls = config.max_calls * 2;
@@ -313,8 +316,20 @@ fn sip_config(config: &Config) -> sip::Config {
     // Phones that stop at an algorithm they do not know are common; MD5 is what the original asks
     // for (compat), and TLS is what protects a password on its way.
     let algorithms = vec![sip::digest::Algorithm::Md5];
+    // Streams that we open leave from a port that nobody listens on, and a socket bound to every
+    // address has none of its own: what we announce is where we listen.
+    let announced = |listening: SocketAddr| match &config.public_host {
+        Some(host) => Some(format!("{host}:{}", listening.port())),
+        None if listening.ip().is_unspecified() => None,
+        None => Some(listening.to_string()),
+    };
     sip::Config {
         algorithms,
+        advertised: sip::Advertised {
+            udp: announced(local),
+            tcp: announced(local),
+            tls: local_tls.and_then(announced),
+        },
         realm: config
             .public_host
             .clone()
@@ -382,13 +397,20 @@ async fn resume(store: &Store, owner: &mpsc::Sender<Happening>) -> anyhow::Resul
     Ok(())
 }
 
-fn facts(config: &Config, api: String, api_tls: Option<String>, sip: SocketAddr) -> Facts {
+fn facts(
+    config: &Config,
+    api: String,
+    api_tls: Option<String>,
+    sip: SocketAddr,
+    sip_tls: Option<SocketAddr>,
+) -> Facts {
     let development = config.mode == Mode::Development;
     let known = |text: String| if development { text } else { String::new() };
     Facts {
         api,
         api_tls,
         sip: sip.to_string(),
+        sip_tls: sip_tls.map(|address| address.to_string()),
         account_sid: known(seed::account_sid().to_string()),
         auth_token: known(seed::TOKEN.to_owned()),
         api_key_sid: known(seed::key_sid().to_string()),

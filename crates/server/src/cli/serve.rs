@@ -31,10 +31,10 @@ impl Serve {
     pub async fn run(self) -> Outcome {
         let config = resolve(Mode::Production, self.settings, Some(&self.config))?.config;
         live(config, |facts| {
-            tracing::info!(api = facts.api, api_tls = facts.api_tls, sip = facts.sip, "ready");
+            tracing::info!(api = facts.api, api_tls = facts.api_tls, sip = facts.sip, sip_tls = facts.sip_tls, "ready");
             if self.json {
                 // Addresses only: a server's secrets are nobody's first line.
-                let line = serde_json::json!({ "ready": true, "api": facts.api, "api_tls": facts.api_tls, "sip": facts.sip });
+                let line = serde_json::json!({ "ready": true, "api": facts.api, "api_tls": facts.api_tls, "sip": facts.sip, "sip_tls": facts.sip_tls });
                 say(&line.to_string());
             }
             None

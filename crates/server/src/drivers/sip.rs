@@ -49,6 +49,8 @@ pub struct Wires<T> {
     numbers: Arc<AtomicU64>,
     /// The address that UDP is bound to.
     pub local: SocketAddr,
+    /// The address that TLS is accepted on.
+    pub local_tls: Option<SocketAddr>,
 }
 
 impl<T: Send + 'static> Wires<T> {
@@ -72,6 +74,7 @@ impl<T: Send + 'static> Wires<T> {
             connector: None,
             numbers: Arc::new(AtomicU64::new(1)),
             local,
+            local_tls: None,
         })
     }
 
@@ -93,6 +96,7 @@ impl<T: Send + 'static> Wires<T> {
         ));
         if let Some((address, acceptor)) = tls {
             let listener = TcpListener::bind(address).await?;
+            self.local_tls = Some(listener.local_addr()?);
             tokio::spawn(accept(
                 listener,
                 Some(acceptor),

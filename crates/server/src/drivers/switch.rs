@@ -389,7 +389,7 @@ impl Node {
         };
         let answer = match offer {
             Some(offer) => leg.media.answer(&offer, leg.signalling),
-            None => Ok(leg.media.offer(false)),
+            None => Ok(leg.media.offer_again()),
         };
         match answer {
             Ok(description) => self.sip.answer_reoffer(now, key, description),
@@ -457,7 +457,7 @@ impl Node {
             return;
         };
         leg.signalling = destination.signalling();
-        let offer = leg.media.offer(destination.secure);
+        let offer = leg.media.offer(destination.secure(&self.sip));
         let invitation = destination.invitation(offer, self.wires.local, &self.sip);
         match invitation {
             Ok(invitation) => {
