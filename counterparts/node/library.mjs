@@ -241,6 +241,162 @@ await test('everything the application was sent is signed', () => {
   }
 });
 
+/** SplitMix32: one seed, one list of addresses; `SEED` in the environment repeats a failure. */
+let state = Number(process.env.SEED ?? Date.now() % 1e9);
+const seed = state;
+function below(limit) {
+  state = (state + 0x9e3779b9) | 0;
+  let z = state ^ (state >>> 16);
+  z = Math.imul(z, 0x21f0aaad);
+  z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
+  return ((z ^ (z >>> 15)) >>> 0) % limit;
+}
+const one = (choices) => choices[below(choices.length)];
+
+/** A query as somebody might configure it: encoded in different ways, repeated, empty, or absent. */
+function query() {
+  const names = ['q', 'Q', 'room', 'To', 'a.b', 'list[]', 'caf%C3%A9', 'x_y', '~t'];
+  const values = ['', '1', 'two+words', 'two%20words', '%2B15005550100', 'gr%C3%BC%C3%9Fe', '%E6%97%A5%E6%9C%AC', '%F0%9F%98%80', 'a,b;c', 'a/b?c', 'a=b', "it's", 'x:y@z', '%26%3D%23', '100%25', 'grüße', '!*()', '%7e'];
+  const pairs = Array.from({ length: below(4) }, () => (below(8) ? `${one(names)}=${one(values)}` : one(names)));
+  return pairs.length ? `?${pairs.join('&')}` : one(['', '', '?']);
+}
+
+/** What the fragment says is for the client alone: it is neither sent nor signed. */
+const fragment = () => one(['', '', '', '#rc=2', '#ct=3000&rt=9000', '#rp=all', '#section']);
+
+// counterparts-40
+await test('1,000 random webhooks of the running server are valid, and invalid when a byte is changed', async () => {
+  const chains = 10;
+  const hops = 99;
+  const accounts = new Map(); // AccountSid to token
+  const expected = new Map(); // path to user information and method
+  const wrong = [];
+  const seen = new Set();
+  const ends = new Set();
+  let checked = 0;
+
+  const listen = (answer) =>
+    new Promise((open) => {
+      const server = createServer((request, response) => {
+        let body = '';
+        request.setEncoding('utf8');
+        request.on('data', (part) => (body += part));
+        request.on('end', () => answer(request, response, body));
+      });
+      server.listen(0, '127.0.0.1', () => open(server));
+    });
+
+  function next(chain, hop, user) {
+    const path = `/hop/${chain}/${hop}`;
+    const method = one(['GET', 'POST', 'POST', undefined]);
+    // A relative address stays with the server, and with the user, of the document it stands in.
+    const relative = hop > 0 && below(4) === 0;
+    const named = relative ? user : one(['', '', '', '', '', 'user:pass@', 'a%40b:p%3Aw@', 'only@']);
+    expected.set(path, { user: named, method: method ?? 'POST' });
+    const origin = `http://${named}${one(['127.0.0.1', 'localhost'])}:${one(servers).address().port}`;
+    return { url: `${relative ? one([path, `${hop}`, `../${chain}/${hop}`]) : origin + path}${query()}${fragment()}`, method };
+  }
+
+  const xml = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+
+  function answer(request, response, body) {
+    const path = request.url.split('?')[0];
+    const wanted = expected.get(path) ?? { user: '', method: 'POST' };
+    const url = `http://${wanted.user}${request.headers.host}${request.url}`;
+    const form = parameters(new URLSearchParams(body));
+    const parts = new URL(url).searchParams;
+    const account = form.AccountSid ?? parts.getAll('AccountSid').at(-1);
+    const signature = request.headers['x-twilio-signature'] ?? '';
+    const secret = accounts.get(account) ?? '';
+    const changed = (signature[0] === 'A' ? 'B' : 'A') + signature.slice(1);
+    const right = twilio.validateRequest(secret, signature, url, form);
+    const refused = !twilio.validateRequest(secret, changed, url, form) && !twilio.validateRequest(secret, signature, url.replace('/hop/', '/hip/').replace('/told/', '/tald/'), form);
+    if (!right || !refused || request.method !== wanted.method) wrong.push(`${request.method} ${url} ${JSON.stringify(form)}`);
+    checked += 1;
+    response.setHeader('content-type', 'text/xml');
+    if (wanted.user && !request.headers.authorization) {
+      response.setHeader('www-authenticate', 'Basic realm="hop"');
+      response.statusCode = 401;
+      return response.end();
+    }
+    if (wanted.user) {
+      const [name, password = ''] = wanted.user.slice(0, -1).split(':').map(decodeURIComponent);
+      const sent = Buffer.from(request.headers.authorization.split(' ')[1], 'base64').toString();
+      if (sent !== `${name}:${password}`) wrong.push(`${path}: authorized as ${sent}`);
+    }
+    seen.add(path);
+    const [, kind, chain, hop] = path.split('/');
+    if (kind === 'told') {
+      ends.add(`${form.CallSid ?? parts.get('CallSid')} ${form.CallStatus ?? parts.get('CallStatus')}`);
+      return response.end();
+    }
+    if (Number(hop) + 1 >= hops) return response.end('<Response><Hangup/></Response>');
+    const { url: to, method } = next(chain, Number(hop) + 1, wanted.user);
+    response.end(`<Response><Redirect${method ? ` method="${method}"` : ''}>${xml(to)}</Redirect></Response>`);
+  }
+
+  const servers = [await listen(answer), await listen(answer)];
+  try {
+    // Each chain belongs to a subaccount of its own, whose token signs.
+    const offered = await client.availablePhoneNumbers('US').local.list({ areaCode: 312, limit: chains });
+    const made = [];
+    for (let chain = 0; chain < chains; chain += 1) {
+      const account = await client.api.accounts.create({ friendlyName: `Webhooks ${chain}` });
+      accounts.set(account.sid, account.authToken);
+      const { url, method } = next(chain, 0, '');
+      const told = `/told/${chain}`;
+      expected.set(told, { user: '', method: one(['GET', 'POST']) });
+      await client.api.accounts(account.sid).incomingPhoneNumbers.create({
+        phoneNumber: offered[chain].phoneNumber,
+        voiceUrl: url,
+        voiceMethod: method,
+        statusCallback: `http://127.0.0.1:${servers[0].address().port}${told}${query()}${fragment()}`,
+        statusCallbackMethod: expected.get(told).method,
+      });
+      made.push({ account, number: offered[chain].phoneNumber });
+    }
+    // Nobody answers these: what is told about them carries names of every alphabet.
+    const names = ['client:Zoë', 'client:日本語', "client:o'neil+1", 'client:ünï.cödé', 'client:😀', 'Ä & B <c@d>', 'a=b&c=d', 'q"uote%41', '100 %', '*~()!'];
+    const placed = [];
+    for (const [at, { account }] of made.entries()) {
+      const told = `/told/rest${at}`;
+      expected.set(told, { user: '', method: one(['GET', 'POST']) });
+      const call = await client.api.accounts(account.sid).calls.create({
+        to: `client:${one(['nobody', 'größe', '無人', 'a+b', "d'or"])}${at}?room=${one(['a%20b', 'c+d', '%C3%A9'])}`,
+        from: names[at],
+        twiml: '<Response/>',
+        statusCallback: `http://localhost:${servers[1].address().port}${told}${query()}${fragment()}`,
+        statusCallbackMethod: expected.get(told).method,
+        statusCallbackEvent: ['initiated', 'completed'],
+      });
+      placed.push(call.sid);
+    }
+    await Promise.all(
+      made.map(async ({ number }, at) => {
+        const dialled = await fetch(`${ready.api}/_switchboard/v1/phones/${encodeURIComponent(phones[at])}/calls`, {
+          method: 'POST',
+          headers: { authorization: `Basic ${Buffer.from(`${sid}:${token}`).toString('base64')}`, 'content-type': 'application/json' },
+          body: JSON.stringify({ to: number }),
+        });
+        assert.ok(dialled.ok, `the phone dials: ${dialled.status} ${await dialled.text()}`);
+      }),
+    );
+    const told = () => [...seen].filter((path) => path.startsWith('/told/')).length;
+    await until('every hop and every report', () => seen.size >= chains * hops + 2 * chains && told() === 2 * chains, 60).catch((error) => {
+      const reached = Array.from({ length: chains }, (_, chain) => [...seen].filter((path) => path.startsWith(`/hop/${chain}/`)).length);
+      throw new Error(`${error.message}; hops reached: ${reached}, reports: ${told()}; wrong: ${wrong.slice(0, 3).join(' ')}; SEED=${seed}`);
+    });
+    assert.ok(placed.every((call) => ends.has(`${call} no-answer`)), `not told: ${[...ends].join(', ')}`);
+    assert.deepEqual(wrong.slice(0, 5), [], `${wrong.length} of ${checked} are wrong, SEED=${seed}`);
+    assert.ok(checked >= 1000 && accounts.size === chains, `only ${checked} were checked`);
+  } finally {
+    for (const server of servers) {
+      server.close();
+      server.closeAllConnections?.();
+    }
+  }
+});
+
 application.close();
 application.closeAllConnections?.();
 process.exit(failures === 0 ? 0 : 1);

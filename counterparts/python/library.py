@@ -3,8 +3,10 @@ a running Switchboard. See xtask/src/counterparts.rs for the environment and the
 
 import base64
 import datetime
+import html
 import json
 import os
+import random
 import re
 import sys
 import threading
@@ -104,17 +106,22 @@ def status(call, wanted):
     return until("%s %s" % (call.sid, wanted), reached)
 
 
-def phone(number, **knobs):
-    """Sets what one of the virtual phones does when it is called."""
+def post(path, body):
+    """A request to the control plane."""
     request = urllib.request.Request(
-        "%s/_switchboard/v1/phones/%s" % (READY["api"], urllib.parse.quote(number)),
-        data=json.dumps(knobs).encode(),
+        READY["api"] + path,
+        data=json.dumps(body).encode(),
         headers={
             "authorization": "Basic " + base64.b64encode(("%s:%s" % (SID, TOKEN)).encode()).decode(),
             "content-type": "application/json",
         },
     )
     urllib.request.urlopen(request, timeout=10).read()
+
+
+def phone(number, **knobs):
+    """Sets what one of the virtual phones does when it is called."""
+    post("/_switchboard/v1/phones/%s" % urllib.parse.quote(number), knobs)
 
 
 def refused(act, code, http_status):
@@ -263,6 +270,154 @@ def everything_the_application_was_sent_is_signed():
         assert validator.validate(url, form, signature), url
 
 
+# `SEED` in the environment repeats a failure.
+SEED = int(os.environ.get("SEED") or time.time_ns() % 1_000_000_000)
+RANDOM = random.Random(SEED)
+QUERY_NAMES = ["q", "Q", "room", "To", "a.b", "list[]", "caf%C3%A9", "x_y", "~t"]
+QUERY_VALUES = ["", "1", "two+words", "two%20words", "%2B15005550100", "gr%C3%BC%C3%9Fe", "%E6%97%A5%E6%9C%AC",
+                "%F0%9F%98%80", "a,b;c", "a/b?c", "a=b", "it's", "x:y@z", "%26%3D%23", "100%25", "gr\u00fc\u00dfe", "!*()", "%7e"]
+CHAINS, HOPS = 10, 99
+
+
+def query():
+    """A query as somebody might configure it: encoded in different ways, repeated, empty, or absent."""
+    one = RANDOM.choice
+    pairs = [one(QUERY_NAMES) + ("=" + one(QUERY_VALUES) if RANDOM.random() < 0.9 else "") for _ in range(RANDOM.randrange(4))]
+    return "?" + "&".join(pairs) if pairs else ""
+
+
+def fragment():
+    """What it says is for the client alone: it is neither sent nor signed."""
+    return RANDOM.choice(["", "", "", "#rc=2", "#ct=3000&rt=9000", "#rp=all", "#section"])
+
+
+class Chains:
+    """Sends each call from document to document, and checks every request that arrives."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.tokens = {}  # by AccountSid
+        self.expected = {}  # path to user information and method
+        self.seen, self.ends, self.wrong, self.checked = set(), set(), [], 0
+        chains = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self):
+                body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
+                with chains.lock:
+                    code, document = chains.answer(self.command, self.path, self.headers, body)
+                self.send_response(code)
+                if code == 401:
+                    self.send_header("www-authenticate", 'Basic realm="hop"')
+                self.send_header("content-type", "text/xml; charset=utf-8")
+                self.send_header("content-length", str(len(document)))
+                self.end_headers()
+                self.wfile.write(document)
+
+            do_GET = do_POST = answer
+
+            def log_message(self, *_):
+                pass
+
+        self.servers = [ThreadingHTTPServer(("127.0.0.1", 0), Handler) for _ in range(2)]
+        self.ports = [server.server_address[1] for server in self.servers]
+        for server in self.servers:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def next(self, chain, hop, user):
+        path, method = "/hop/%d/%d" % (chain, hop), RANDOM.choice(["GET", "POST", "POST", None])
+        # A relative address stays with the server, and with the user, of the document it stands in.
+        relative = hop > 0 and RANDOM.random() < 0.25
+        if relative:
+            address = RANDOM.choice([path, str(hop), "../%d/%d" % (chain, hop)])
+        else:
+            user = RANDOM.choice(["", "", "", "", "", "user:pass@", "a%40b:p%3Aw@", "only@"])
+            address = "http://%s%s:%d%s" % (user, RANDOM.choice(["127.0.0.1", "localhost"]), RANDOM.choice(self.ports), path)
+        self.expected[path] = (user, method or "POST")
+        return address + query() + fragment(), method
+
+    def answer(self, method, target, headers, body):
+        path = target.split("?")[0]
+        user, wanted = self.expected.get(path, ("", "POST"))
+        url = "http://%s%s%s" % (user, headers["host"], target)
+        form = Form(urllib.parse.parse_qsl(body, keep_blank_values=True))
+        sent = Form(urllib.parse.parse_qsl(urllib.parse.urlsplit(target).query, keep_blank_values=True))
+        named = lambda name: form.get(name) or (sent.getlist(name) or [None])[-1]
+        signature = headers.get("x-twilio-signature", "")
+        validator = RequestValidator(self.tokens.get(named("AccountSid"), ""))
+        changed = ("B" if signature[:1] == "A" else "A") + signature[1:]
+        elsewhere = url.replace("/hop/", "/hip/").replace("/told/", "/tald/")
+        right = validator.validate(url, form, signature)
+        if not right or validator.validate(url, form, changed) or validator.validate(elsewhere, form, signature) or method != wanted:
+            self.wrong.append("%s %s %r" % (method, url, form.pairs))
+        self.checked += 1
+        if user and "authorization" not in headers:
+            return 401, b""
+        if user:
+            name, _, password = user[:-1].partition(":")
+            pair = urllib.parse.unquote(name) + ":" + urllib.parse.unquote(password)
+            if base64.b64decode(headers["authorization"].split(" ")[1]).decode() != pair:
+                self.wrong.append("%s: authorized as somebody else" % path)
+        self.seen.add(path)
+        _, kind, chain, *hop = path.split("/")
+        if kind == "told":
+            self.ends.add((named("CallSid"), named("CallStatus")))
+            return 200, b""
+        if int(hop[0]) + 1 >= HOPS:
+            return 200, b"<Response><Hangup/></Response>"
+        url, method = self.next(int(chain), int(hop[0]) + 1, user)
+        method = ' method="%s"' % method if method else ""
+        return 200, ("<Response><Redirect%s>%s</Redirect></Response>" % (method, html.escape(url, quote=False))).encode()
+
+
+# counterparts-40
+def a_thousand_random_webhooks_of_the_running_server_are_valid_and_invalid_when_a_byte_is_changed():
+    chains, made, placed = Chains(), [], []
+    told = lambda: sum(path.startswith("/told/") for path in list(chains.seen))
+    # Each chain belongs to a subaccount of its own, whose token signs.
+    offered = client.available_phone_numbers("US").local.list(area_code=312, limit=CHAINS)
+    for chain, number in enumerate(offered):
+        account = client.api.accounts.create(friendly_name="Webhooks %d" % chain)
+        method = RANDOM.choice(["GET", "POST"])
+        with chains.lock:
+            chains.tokens[account.sid] = account.auth_token
+            url, voice_method = chains.next(chain, 0, "")
+            chains.expected["/told/%d" % chain] = ("", method)
+        client.api.accounts(account.sid).incoming_phone_numbers.create(
+            phone_number=number.phone_number,
+            voice_url=url,
+            voice_method=voice_method or "POST",
+            status_callback="http://127.0.0.1:%d/told/%d%s%s" % (chains.ports[0], chain, query(), fragment()),
+            status_callback_method=method,
+        )
+        made.append((account, number.phone_number))
+    # Nobody answers these: what is told about them carries names of every alphabet.
+    names = ["client:Zo\u00eb", "client:\u65e5\u672c\u8a9e", "client:o'neil+1", "client:\u00fcn\u00ef.c\u00f6d\u00e9", "client:\U0001f600",
+             "\u00c4 & B <c@d>", "a=b&c=d", 'q"uote%41', "100 %", "*~()!"]
+    for at, (account, _) in enumerate(made):
+        method = RANDOM.choice(["GET", "POST"])
+        chains.expected["/told/rest%d" % at] = ("", method)
+        call = client.api.accounts(account.sid).calls.create(
+            to="client:%s%d?room=%s" % (RANDOM.choice(["nobody", "gr\u00f6\u00dfe", "\u7121\u4eba", "a+b", "d'or"]), at, RANDOM.choice(["a%20b", "c+d"])),
+            from_=names[at],
+            twiml="<Response/>",
+            status_callback="http://localhost:%d/told/rest%d%s%s" % (chains.ports[1], at, query(), fragment()),
+            status_callback_method=method,
+            status_callback_event=["initiated", "completed"],
+        )
+        placed.append(call.sid)
+    for at, (_, number) in enumerate(made):
+        post("/_switchboard/v1/phones/%s/calls" % urllib.parse.quote(PHONES[at]), {"to": number})
+    until("every hop and every report", lambda: len(chains.seen) >= CHAINS * (HOPS + 2) and told() == 2 * CHAINS, 60)
+    assert all((sid, "no-answer") in chains.ends for sid in placed), "not told: %r" % chains.ends
+    assert not chains.wrong, "SEED=%d: %d of %d are wrong: %s" % (SEED, len(chains.wrong), chains.checked, " ".join(chains.wrong[:3]))
+    assert chains.checked >= 1000 and len(chains.tokens) == CHAINS, "only %d were checked" % chains.checked
+    for server in chains.servers:
+        server.shutdown()
+
+
 TESTS = [
     a_thousand_signed_requests_are_valid_and_invalid_when_a_byte_is_changed,
     the_account_is_fetched_by_token_and_by_api_key,
@@ -274,6 +429,7 @@ TESTS = [
     busy_and_unanswered_calls_say_so,
     calls_are_listed_over_pages_and_by_filter,
     everything_the_application_was_sent_is_signed,
+    a_thousand_random_webhooks_of_the_running_server_are_valid_and_invalid_when_a_byte_is_changed,
 ]
 
 failures = 0
