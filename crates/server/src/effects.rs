@@ -59,9 +59,7 @@ impl Node {
                 // queued until it rings.
                 Effect::Leg(_, LegCommand::Invite(invite)) => change.dequeued.push(invite.call),
                 Effect::Alert(alert) => {
-                    if let Some(alert) = alert_record(alert) {
-                        change.alerts.push(alert);
-                    }
+                    change.alerts.push(alert_record(alert));
                 }
                 _ => {}
             }
@@ -219,12 +217,13 @@ impl Node {
     }
 }
 
-fn alert_record(alert: &voice::effect::Alert) -> Option<Alert> {
-    Some(Alert {
+fn alert_record(alert: &voice::effect::Alert) -> Alert {
+    Alert {
         sid: model::sid::NotificationSid::from_bytes(rand::random()),
         account: alert.account,
         call: Some(alert.call),
-        code: ErrorCode::find(alert.code)?,
+        // A code that the table lacks is our fault; the customer is told all the same.
+        code: ErrorCode::find(alert.code).unwrap_or(ErrorCode::TWIML_SCHEMA),
         level: if alert.error {
             Level::Error
         } else {
@@ -237,5 +236,5 @@ fn alert_record(alert: &voice::effect::Alert) -> Option<Alert> {
         response_headers: None,
         response_body: None,
         created: clock::now().wall,
-    })
+    }
 }

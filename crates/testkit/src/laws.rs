@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use model::call::CallStatus;
+use model::error_code::ErrorCode;
 use model::owed::Owed;
 use model::sid::CallSid;
 use voice::Switch;
@@ -75,7 +76,10 @@ impl Laws {
             Effect::Fetch(fetch) => self.lives(fetch.call, "asks for a document"),
             Effect::Leg(leg, command) => self.leg(*leg, command),
             Effect::Media(leg, command) => self.media(*leg, command),
-            Effect::Alert(_) | Effect::Reply(..) => Ok(()),
+            Effect::Alert(alert) => must(ErrorCode::find(alert.code).is_some(), || {
+                format!("{} is no code that the debugger knows", alert.code)
+            }),
+            Effect::Reply(..) => Ok(()),
             Effect::Forget(call) => {
                 let seen = self.calls.entry(*call).or_default();
                 must(seen.ended && !seen.forgotten, || {

@@ -14,11 +14,15 @@ use twiml::{Document, Method, Repeat, Verb};
 /// The only verb of a document, and the codes of its problems.
 fn only(xml: &str) -> (Verb, Vec<u32>) {
     let mut document = Document::parse(&format!("<Response>{xml}</Response>")).expect(xml);
-    let codes = document
+    let codes: Vec<u32> = document
         .problems
         .iter()
         .map(|problem| problem.code)
         .collect();
+    for code in &codes {
+        let known = model::error_code::ErrorCode::find(*code);
+        assert!(known.is_some(), "{xml}: the debugger does not know {code}");
+    }
     assert_eq!(document.verbs.len(), 1, "{xml}: {:?}", document.problems);
     (document.verbs.remove(0).value, codes)
 }
