@@ -4,6 +4,7 @@
 pub mod account;
 pub mod alert;
 pub mod application;
+pub mod binding;
 pub mod call;
 pub mod credential_list;
 pub mod error_code;

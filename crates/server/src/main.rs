@@ -16,6 +16,7 @@ mod live;
 mod media_port;
 mod outbound;
 mod phones;
+mod registrations;
 mod rim;
 mod run;
 mod seed;

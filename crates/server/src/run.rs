@@ -28,6 +28,7 @@ use crate::legs::Legs;
 use crate::live::{self, Live};
 use crate::media_port::MediaRoom;
 use crate::phones::{self, Handle, Network, Word};
+use crate::registrations::Registrations;
 use crate::rim::Rim;
 use crate::sounds::Sounds;
 use crate::speech::flite::Flite;
@@ -202,6 +203,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
             .flat_map(|trunk| trunk.sources.iter().map(|network| network.address()))
             .collect(),
     );
+    let registrations = Registrations::restore(&store, clock::now(), local, &mut endpoint)
+        .await
+        .context("cannot read the registrations")?;
     let policy = Policy {
         calls_per_second: config.calls_per_second,
         calls: config.max_calls,
@@ -214,6 +218,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         legs: Legs::default(),
         media,
         rim: rim.clone(),
+        registrations,
         waiting: Waiting::default(),
         jars: Default::default(),
         preparing: Default::default(),

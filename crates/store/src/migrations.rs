@@ -9,6 +9,7 @@ use crate::writer::Connection;
 const STEPS: &[(i64, &str)] = &[
     (1, include_str!("../migrations/0001_first.sql")),
     (2, include_str!("../migrations/0002_wills.sql")),
+    (3, include_str!("../migrations/0003_bindings.sql")),
 ];
 
 /// Brings a database to the newest step, each step in a transaction of its own.

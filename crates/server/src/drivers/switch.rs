@@ -23,6 +23,7 @@ use crate::inbound::{self, Verdict};
 use crate::legs::{Leg, Legs};
 use crate::media_port::MediaRoom;
 use crate::outbound::{Destination, RouteFailure};
+use crate::registrations::Registrations;
 use crate::rim::Rim;
 
 /// Happenings that may wait; datagrams beyond are dropped, everything else waits for room.
@@ -82,6 +83,8 @@ pub struct Node {
     pub media: MediaRoom,
     /// Everything that takes time.
     pub rim: Rim,
+    /// Registrations on disk.
+    pub registrations: Registrations,
     /// Effects that wait for the commit that justifies them, oldest first (rule 4).
     pub waiting: Waiting,
     /// The cookies of each call, while none of its fetches is under way.
@@ -353,13 +356,27 @@ impl Node {
                     self.tell(now, id, LegEvent::Digit(digit));
                 }
             }
-            E::Registered { aor, new: true, .. } => tracing::info!(%aor, "phone registered"),
-            E::Unregistered { aor, expired, .. } => tracing::info!(%aor, expired, "phone gone"),
+            E::Registered {
+                aor, contact, new, ..
+            } => {
+                if new {
+                    tracing::info!(%aor, "phone registered");
+                }
+                let bindings = self.sip.bindings(&aor);
+                if let Some(binding) = bindings.iter().find(|one| one.contact == contact) {
+                    self.registrations.registered(now, &aor, binding);
+                }
+            }
+            E::Unregistered {
+                aor,
+                contact,
+                expired,
+            } => {
+                tracing::info!(%aor, expired, "phone gone");
+                self.registrations.unregistered(&aor, &contact);
+            }
             // Nothing of ours asks for these, or their effect was told by the calls themselves.
-            E::Registered { .. }
-            | E::Info { .. }
-            | E::ReofferAnswered { .. }
-            | E::ReofferRejected { .. } => {}
+            E::Info { .. } | E::ReofferAnswered { .. } | E::ReofferRejected { .. } => {}
             E::ReferProgressed { .. } | E::Unreachable { .. } => {}
         }
     }
