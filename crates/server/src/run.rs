@@ -73,9 +73,16 @@ pub struct Running {
     pub facts: Facts,
     owner: mpsc::Sender<Happening>,
     network: mpsc::Sender<Word>,
+    store: Store,
     writer: JoinHandle<()>,
     serving: Vec<JoinHandle<()>>,
 }
+
+/// The longest that the last writes may take: a slow disk's time.
+const LAST_WRITES: Duration = Duration::from_secs(5);
+/// How long the database may take to be closed in good order. It need not be: what was committed
+/// is on the disk.
+const CLOSE: Duration = Duration::from_millis(100);
 
 impl Running {
     /// Hangs up, writes down what is left, and ends.
@@ -87,9 +94,17 @@ impl Running {
         }
         let _ = self.network.send(Word::Stop).await;
         drop(self.owner);
-        // The writer ends when the last handle on the store is gone; it is not waited for longer
-        // than a disk needs.
-        let _ = tokio::time::timeout(Duration::from_secs(2), self.writer).await;
+        // Writes are made in the order in which they were handed over: once this one is on the
+        // disk, all are.
+        match tokio::time::timeout(LAST_WRITES, self.store.check()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the last changes were not written down"),
+            Err(_) => tracing::error!("the disk did not take the last changes in time"),
+        }
+        // The writer ends with the last handle on the store; a request under way to a customer's
+        // server holds one for as long as that takes, and is not waited for.
+        drop(self.store);
+        let _ = tokio::time::timeout(CLOSE, self.writer).await;
     }
 }
 
@@ -266,6 +281,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         facts,
         owner,
         network,
+        store,
         writer,
         serving,
     })

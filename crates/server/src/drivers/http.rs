@@ -7,14 +7,17 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 /// How long a client may take for its TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Serves until the process ends; with an acceptor, over TLS.
+/// Serves until it is aborted, and its connections with it; with an acceptor, over TLS.
 pub async fn serve(listener: TcpListener, acceptor: Option<TlsAcceptor>, router: Router) {
+    let mut connections = JoinSet::new();
     loop {
+        while connections.try_join_next().is_some() {}
         let Ok((stream, _)) = listener.accept().await else {
             // Out of files: wait for some to be closed rather than spin.
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -22,7 +25,7 @@ pub async fn serve(listener: TcpListener, acceptor: Option<TlsAcceptor>, router:
         };
         let _ = stream.set_nodelay(true);
         let (acceptor, service) = (acceptor.clone(), TowerToHyperService::new(router.clone()));
-        tokio::spawn(async move {
+        connections.spawn(async move {
             let builder = Builder::new(TokioExecutor::new());
             // A connection that breaks off is the client's affair.
             let _ = match acceptor {

@@ -5,14 +5,15 @@
 //! servers, speech, look-ups) is spawned, and comes back as another happening.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use media::PortId;
+use model::call::CallStatus;
 use model::now::Now;
 use model::sid::CallSid;
 use sip::{Admission, ChallengeId, DialogKey, EndReason};
 use tokio::sync::mpsc;
-use voice::input::{LegEvent, LegId, PlaybackId};
+use voice::input::{LegEvent, LegId, Modify, PlaybackId, RequestId};
 use voice::{Input, Switch};
 use webhook::cookie::Jar;
 
@@ -28,6 +29,8 @@ use crate::rim::Rim;
 
 /// Happenings that may wait; datagrams beyond are dropped, everything else waits for room.
 pub const QUEUE: usize = 16_384;
+/// How long calls may take to end when the process does: their ends are one commit away.
+const LEAVE: Duration = Duration::from_secs(1);
 
 /// Everything that can reach the owner.
 #[derive(Debug)]
@@ -97,10 +100,20 @@ impl Node {
     /// Runs until it is told to stop.
     pub async fn run(mut self, mut queue: mpsc::Receiver<Happening>) {
         let mut batch = Vec::new();
+        // Who waits for the end, and until when.
+        let mut leaving: Option<(tokio::sync::oneshot::Sender<()>, Instant)> = None;
         loop {
+            if let Some((done, _)) =
+                leaving.take_if(|(_, until)| self.is_quiet() || *until <= Instant::now())
+            {
+                self.stop();
+                let _ = done.send(());
+                return;
+            }
             let due = [
                 self.switch.poll_timeout().map(|(at, _)| at),
                 self.sip.poll_timeout(),
+                leaving.as_ref().map(|(_, until)| *until),
             ]
             .into_iter()
             .flatten()
@@ -117,9 +130,9 @@ impl Node {
             }
             for happening in batch.drain(..) {
                 if let Happening::Stop(done) = happening {
-                    self.stop();
-                    let _ = done.send(());
-                    return;
+                    self.guarded(Self::end_calls);
+                    leaving = Some((done, Instant::now() + LEAVE));
+                    continue;
                 }
                 self.guarded(|node| {
                     node.handle(happening);
@@ -565,6 +578,33 @@ impl Node {
     /// Tells the engine what happened on a leg.
     pub fn tell(&mut self, now: Now, leg: LegId, event: LegEvent) {
         self.switch.handle_input(now, Input::Leg(leg, event));
+    }
+
+    /// Ends what has begun, so that its record and its last callback are true. What waits for its
+    /// turn stays queued, and is called after the next start.
+    fn end_calls(&mut self) {
+        let mut begun: Vec<_> = (self.switch.calls())
+            .filter(|view| view.record.status != CallStatus::Queued)
+            .map(|view| (view.record.parent.is_some(), view.record.sid))
+            .collect();
+        // A `Dial` ends its children; the other way round it would go on to its next verb.
+        begun.sort_unstable_by_key(|(child, _)| *child);
+        for (_, call) in begun {
+            let (request, change) = (RequestId(rand::random()), Modify::Complete);
+            let input = Input::Modify {
+                call,
+                request,
+                change,
+            };
+            self.switch.handle_input(clock::now(), input);
+            self.settle();
+        }
+    }
+
+    /// Whether nothing is left to be ended or written down.
+    fn is_quiet(&self) -> bool {
+        let ended = (self.switch.calls()).all(|view| view.record.status == CallStatus::Queued);
+        ended && self.waiting.len() == 0
     }
 
     fn stop(&mut self) {

@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -290,6 +290,18 @@ impl Server {
             (8000, 1)
         );
         reader.samples::<i16>().map(Result::unwrap).collect()
+    }
+
+    /// Asks the program to end, as a service manager does; how it ended, and how long it took.
+    pub async fn end(mut self) -> (ExitStatus, Duration) {
+        let id = self.process.id().to_string();
+        let begun = Instant::now();
+        let asked = Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        assert!(asked.success());
+        let ended = eventually("the end of the program", SOON, async || {
+            self.process.try_wait().unwrap()
+        });
+        (ended.await, begun.elapsed())
     }
 
     /// Ends the program as a power failure would.
