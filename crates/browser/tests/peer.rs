@@ -1,0 +1,293 @@
+//! A browser (`str0m` as a full ICE agent) against our peer: who offers, what is agreed, sound both
+//! ways, restarts, strangers.
+
+#![allow(clippy::unwrap_used, reason = "a panic is the report of a test")]
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use browser::peer::{Identity, Output, Peer};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::media::{Direction, MediaKind, Mid};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::RtpWrite;
+use str0m::{Candidate, Event, Input, Rtc, RtcConfig};
+
+/// Where our shared socket is.
+fn here() -> SocketAddr {
+    "127.0.0.1:4000".parse().unwrap()
+}
+
+/// A browser and our peer, joined by a network that loses nothing.
+struct Line {
+    now: Instant,
+    browser: Rtc,
+    at: SocketAddr,
+    mid: Option<Mid>,
+    heard: Vec<(u16, Vec<u8>)>,
+    peer: Peer,
+    packets: Vec<Vec<u8>>,
+    connected: u32,
+    peer_wait: Instant,
+    browser_wait: Instant,
+}
+
+impl Line {
+    fn new(opus: bool) -> Line {
+        let now = Instant::now();
+        let identity = Identity::generate().unwrap();
+        let peer = Peer::new(&identity, &[here()], opus, now);
+        let at = "127.0.0.1:5000".parse().unwrap();
+        let mut browser = RtcConfig::new()
+            .set_rtp_mode(true)
+            .enable_pcmu(true, false)
+            .build(now);
+        browser.add_local_candidate(Candidate::host(at, Protocol::Udp).unwrap());
+        Line {
+            now,
+            browser,
+            at,
+            mid: None,
+            heard: Vec::new(),
+            peer,
+            packets: Vec::new(),
+            connected: 0,
+            peer_wait: now,
+            browser_wait: now,
+        }
+    }
+
+    fn browser_offers(&mut self) -> (String, SdpPendingOffer) {
+        let mut change = self.browser.sdp_api();
+        self.mid = Some(change.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None));
+        let (offer, pending) = change.apply().unwrap();
+        (offer.to_sdp_string(), pending)
+    }
+
+    /// The browser takes our answer.
+    fn browser_takes(&mut self, pending: SdpPendingOffer, answer: &str) {
+        let answer = SdpAnswer::from_sdp_string(answer).unwrap();
+        self.browser
+            .sdp_api()
+            .accept_answer(pending, answer)
+            .unwrap();
+    }
+
+    fn call_out(opus: bool) -> Line {
+        let mut line = Line::new(opus);
+        let (offer, pending) = line.browser_offers();
+        let (answer, _) = line.peer.answer(&offer).unwrap();
+        line.browser_takes(pending, &answer);
+        line
+    }
+
+    fn call_in(opus: bool) -> Line {
+        let mut line = Line::new(opus);
+        let offer = SdpOffer::from_sdp_string(&line.peer.offer()).unwrap();
+        let answer = line.browser.sdp_api().accept_offer(offer).unwrap();
+        line.peer.accept(&answer.to_sdp_string()).unwrap();
+        line
+    }
+
+    fn run(&mut self, length: Duration) {
+        let end = self.now + length;
+        while self.now < end {
+            self.exchange();
+            let next = self.peer_wait.min(self.browser_wait).min(end);
+            self.now = next.max(self.now + Duration::from_millis(1));
+            if self.now >= self.peer_wait {
+                self.peer.handle_timeout(self.now);
+            }
+            if self.now >= self.browser_wait {
+                self.browser.handle_input(Input::Timeout(self.now)).unwrap();
+            }
+        }
+        self.exchange();
+    }
+
+    fn exchange(&mut self) {
+        for _ in 0..100 {
+            let mut moved = false;
+            loop {
+                match self.peer.poll_output() {
+                    Some(Output::Transmit { to, bytes }) => {
+                        assert_eq!(to, self.at);
+                        moved = true;
+                        let receive = Receive::new(Protocol::Udp, here(), self.at, &bytes).unwrap();
+                        self.browser
+                            .handle_input(Input::Receive(self.now, receive))
+                            .unwrap();
+                    }
+                    Some(Output::Packet(packet)) => self.packets.push(packet),
+                    Some(Output::Connected) => self.connected += 1,
+                    Some(Output::Wait(at)) => {
+                        self.peer_wait = at;
+                        break;
+                    }
+                    Some(Output::Disconnected | Output::Closed) => {}
+                    None => break,
+                }
+            }
+            loop {
+                match self.browser.poll_output().unwrap() {
+                    str0m::Output::Timeout(at) => {
+                        self.browser_wait = at;
+                        break;
+                    }
+                    str0m::Output::Transmit(transmit) => {
+                        moved = true;
+                        let bytes: Vec<u8> = transmit.contents.into();
+                        assert!(self.peer.accepts(self.now, self.at, &bytes));
+                        self.peer.handle_datagram(self.now, self.at, &bytes);
+                    }
+                    str0m::Output::Event(Event::RtpPacket(packet)) => self
+                        .heard
+                        .push((packet.header.sequence_number, packet.payload.to_vec())),
+                    str0m::Output::Event(Event::MediaAdded(added)) => self.mid = Some(added.mid),
+                    str0m::Output::Event(_) => {}
+                }
+            }
+            if !moved {
+                return;
+            }
+        }
+        panic!("the two never come to rest");
+    }
+
+    fn speak_both_ways(&mut self) {
+        let payload_type = self.peer.agreed().unwrap().codecs[0].payload_type;
+        let mid = self.mid.unwrap();
+        for number in 0..5u16 {
+            let mut packet = vec![0x80, payload_type];
+            packet.extend((65_533u16.wrapping_add(number)).to_be_bytes());
+            packet.extend((u32::from(number) * 160).to_be_bytes());
+            packet.extend(7u32.to_be_bytes());
+            packet.extend([number as u8; 160]);
+            let now = self.now;
+            self.peer.send(now, &packet);
+            let mut direct = self.browser.direct_api();
+            direct
+                .stream_tx_by_mid(mid, None)
+                .unwrap()
+                .write_rtp(RtpWrite::new(
+                    payload_type.into(),
+                    u64::from(number + 1000).into(),
+                    u32::from(number) * 160,
+                    now,
+                    vec![number as u8 | 0x40; 160],
+                ));
+            // Not all in one moment: a queue hands out one packet at a time.
+            self.run(Duration::from_millis(20));
+        }
+        self.run(Duration::from_millis(500));
+        assert_eq!(self.packets.len(), 5);
+        for (number, packet) in self.packets.iter().enumerate() {
+            assert_eq!(packet[1] & 0x7f, payload_type);
+            assert_eq!(packet[2..4], (number as u16 + 1000).to_be_bytes());
+            assert_eq!(packet[12..], [number as u8 | 0x40; 160]);
+        }
+        assert_eq!(
+            self.heard.len(),
+            5,
+            "also past the roll-over of the sequence number"
+        );
+        assert_eq!(self.heard[4], (1, vec![4; 160]));
+        self.packets.clear();
+        self.heard.clear();
+    }
+}
+
+#[test]
+fn the_browser_calls_and_both_hear() {
+    let mut line = Line::call_out(false);
+    let agreed = line.peer.agreed().unwrap().clone();
+    assert_eq!(agreed.codecs.len(), 1);
+    assert_eq!(
+        (agreed.codecs[0].name, agreed.codecs[0].payload_type),
+        ("PCMU", 0)
+    );
+    line.run(Duration::from_secs(2));
+    assert_eq!(line.connected, 1);
+    line.speak_both_ways();
+}
+
+#[test]
+fn the_browser_is_called_and_both_hear() {
+    let mut line = Line::call_in(true);
+    line.run(Duration::from_secs(2));
+    assert_eq!(line.connected, 1);
+    line.speak_both_ways();
+}
+
+#[test]
+fn every_description_is_whole_ice_lite_and_ends_its_lines_as_the_sdks_need() {
+    let identity = Identity::generate().unwrap();
+    let mut peer = Peer::new(&identity, &[here()], true, Instant::now());
+    let offer = peer.offer();
+    for line in [
+        "a=ice-lite",
+        "a=setup:actpass",
+        "a=rtcp-mux",
+        "a=rtpmap:0 PCMU/8000",
+        "a=rtpmap:101 telephone-event/8000",
+        "a=sendrecv",
+    ] {
+        assert!(offer.contains(&format!("{line}\r\n")), "{line} in {offer}");
+    }
+    assert!(offer.contains(" 127.0.0.1 4000 typ host"));
+    assert!(offer.contains(&peer.fragment()));
+    assert_eq!(offer.matches('\n').count(), offer.matches("\r\n").count());
+    assert_eq!(offer.matches("m=").count(), 1);
+}
+
+#[test]
+fn a_restart_of_ice_keeps_the_call_and_its_keys() {
+    let mut line = Line::call_out(false);
+    line.run(Duration::from_secs(2));
+    let before = line.peer.fragment();
+    let mut change = line.browser.sdp_api();
+    change.ice_restart(true);
+    let (offer, pending) = change.apply().unwrap();
+    let (answer, _) = line.peer.answer(&offer.to_sdp_string()).unwrap();
+    line.browser_takes(pending, &answer);
+    assert_ne!(line.peer.fragment(), before);
+    line.run(Duration::from_secs(2));
+    line.speak_both_ways();
+}
+
+#[test]
+fn strangers_are_not_listened_to() {
+    let mut line = Line::call_out(false);
+    line.run(Duration::from_secs(2));
+    let stranger: SocketAddr = "127.0.0.1:6000".parse().unwrap();
+    // The beginning of a DTLS 1.2 ClientHello, and a packet of sound.
+    let hello = [&[22, 254, 253][..], &[0; 60]].concat();
+    let sound = [&[0x80, 0][..], &[0; 170]].concat();
+    for bytes in [&hello, &sound] {
+        assert!(!line.peer.accepts(line.now, stranger, bytes));
+        line.peer.handle_datagram(line.now, stranger, bytes);
+    }
+    line.speak_both_ways();
+}
+
+#[test]
+fn what_cannot_be_used_is_refused() {
+    let identity = Identity::generate().unwrap();
+    let mut peer = Peer::new(&identity, &[here()], false, Instant::now());
+    assert!(peer.accept("v=0").is_err(), "nothing was offered");
+    assert!(peer.answer("not a description").is_err());
+    assert!(peer.answer(&"a".repeat(100_000)).is_err());
+    let mut line = Line::new(false);
+    let (offer, _) = line.browser_offers();
+    let only_opus: String = offer
+        .split_inclusive("\r\n")
+        .map(
+            |line| match line.strip_prefix("m=audio 9 UDP/TLS/RTP/SAVPF ") {
+                Some(_) => "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n".to_owned(),
+                None => line.to_owned(),
+            },
+        )
+        .filter(|line| !line.starts_with("a=rtpmap:") || line.contains(":111 "))
+        .collect();
+    assert!(line.peer.answer(&only_opus).is_err(), "{only_opus}");
+}
