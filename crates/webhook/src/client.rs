@@ -202,11 +202,30 @@ pub struct Client {
 /// A request on its way through redirects and challenges.
 struct Hop {
     url: Url,
+    /// Whether the customer wrote out the standard port of http. It is signed then, as it stands
+    /// in his settings (contract 5.1), though it is not sent.
+    port_written: bool,
     method: Method,
     /// Whether the payload is sent: not after a redirect that turned into a GET.
     payload: bool,
     credentials: Option<Credentials>,
     authorization: Option<String>,
+}
+
+impl Hop {
+    /// The URL as it is signed.
+    fn text(&self) -> String {
+        use url::Position;
+        match self.port_written {
+            false => self.url.to_string(),
+            true => [
+                &self.url[..Position::AfterHost],
+                ":80",
+                &self.url[Position::BeforePath..],
+            ]
+            .concat(),
+        }
+    }
 }
 
 /// What a hop brought.
@@ -314,6 +333,7 @@ impl Client {
     ) -> Result<(String, Answer), Cause> {
         let mut hop = Hop {
             credentials: credentials(&first),
+            port_written: first.port().is_none() && signature::has_port_80(&request.url),
             url: first,
             method: match request.payload {
                 Payload::Form(_) => request.method,
@@ -376,6 +396,7 @@ impl Client {
                     hop.credentials =
                         credentials(&next).or_else(|| hop.credentials.take().filter(|_| same));
                     hop.authorization = None;
+                    hop.port_written = false;
                     hop.url = next;
                     if matches!(status, 301..=303) {
                         // As upstream: POST becomes GET, and its parameters are gone.
@@ -421,7 +442,8 @@ impl Client {
             ("accept", "*/*".to_owned()),
         ];
         let mut body = None;
-        let url = hop.url.as_str();
+        let url = hop.text();
+        let url = url.as_str();
         let signed = match &request.payload {
             Payload::Form(parameters) if hop.payload && hop.method == Method::Post => {
                 let kind = "application/x-www-form-urlencoded; charset=UTF-8";
@@ -795,18 +817,24 @@ fn cause(error: &reqwest::Error) -> Cause {
     }
 }
 
-/// What a failure to receive the body means.
+/// What a failure to receive the body means. An end before its time is the line's fault, wrong
+/// chunk sizes and broken compression are the sender's.
 fn body_cause(error: &reqwest::Error) -> Cause {
     let mut inner: Option<&(dyn Error + 'static)> = Some(error);
+    let mut connection = false;
     while let Some(current) = inner {
-        // Wrong chunk sizes and broken compression; an end before its time is another kind.
         let kind = current.downcast_ref::<io::Error>().map(io::Error::kind);
         if let Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) = kind {
             return Cause::Protocol;
         }
+        // hyper's error, whose type is not ours to name. Without it, the body came as it was sent.
+        connection |= current.to_string().contains("reading a body from connection");
         inner = within(current);
     }
-    Cause::BrokenOff
+    match connection {
+        true => Cause::BrokenOff,
+        false => Cause::Protocol,
+    }
 }
 
 /// The error inside another: an `io::Error` hides the one it wraps from `source`.
@@ -879,5 +907,31 @@ fn message(cause: &Cause, url: &str) -> String {
         Cause::TooManyRedirects => format!("more than {MOST_REDIRECTS} redirects, last to {url}"),
         Cause::TooLong => format!("the body of {url} is too long"),
         Cause::EmptyChunked => format!("{url} answered with a chunked body without any chunk"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_that_the_customer_wrote_is_signed() {
+        for configured in [
+            "http://u:p@h:80/a?b",
+            "http://h:80/",
+            "http://h:8080/a",
+            "http://h/a",
+        ] {
+            let url = Url::parse(configured).unwrap();
+            let hop = Hop {
+                port_written: url.port().is_none() && signature::has_port_80(configured),
+                url,
+                method: Method::Post,
+                payload: true,
+                credentials: None,
+                authorization: None,
+            };
+            assert_eq!(hop.text(), configured);
+        }
     }
 }

@@ -11,19 +11,32 @@ use crate::form::Parameters;
 /// The header that carries the signature.
 pub const HEADER: &str = "X-Twilio-Signature";
 
-/// The text of a URL that is signed: without fragment; for `https` without the standard port;
-/// user information is kept as configured.
+/// The text of a URL that is signed: without fragment; for `https` without the standard port, for
+/// `http` with it if it is configured; user information is kept as configured (contract 5.1).
 pub fn signed_url(url: &str) -> String {
     let url = url.split('#').next().unwrap_or(url);
-    let Some((scheme, rest)) = url.split_once("://") else {
+    let Some((scheme, authority, tail)) = parts(url) else {
         return url.to_owned();
     };
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, tail) = rest.split_at(end);
     match authority.strip_suffix(":443") {
         Some(host) if scheme.eq_ignore_ascii_case("https") => format!("{scheme}://{host}{tail}"),
         _ => url.to_owned(),
     }
+}
+
+/// Whether a customer wrote out the standard port of `http`, which a parsed URL forgets.
+pub fn has_port_80(url: &str) -> bool {
+    parts(url.trim()).is_some_and(|(scheme, authority, _)| {
+        scheme.eq_ignore_ascii_case("http") && authority.ends_with(":80")
+    })
+}
+
+/// Scheme, authority and the rest.
+fn parts(url: &str) -> Option<(&str, &str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    Some((scheme, authority, tail))
 }
 
 /// Signs a POST with a form: name and value of each parameter, sorted by name; of a repeated
@@ -128,6 +141,17 @@ mod tests {
             ("https://h/a:443", "https://h/a:443"),
         ] {
             assert_eq!(signed_url(url), signed);
+        }
+        for (url, written) in [
+            ("http://h:80/a", true),
+            ("HTTP://u:p@h:80", true),
+            ("http://h:80#x", true),
+            ("http://h:8080/a", false),
+            ("http://h/:80", false),
+            ("https://h:80/a", false),
+            ("h:80", false),
+        ] {
+            assert_eq!(has_port_80(url), written, "{url}");
         }
     }
 

@@ -144,3 +144,46 @@ async fn gzip_is_undone() {
     let good = ask(settings(), receiver.url("/")).await;
     assert_eq!(good, Ok("<Response/>".into()));
 }
+
+/// What is wrong with a compressed body is the sender's fault, not the line's.
+#[tokio::test]
+async fn broken_compression_is_told_from_a_broken_connection() {
+    let damaged = {
+        let mut damaged = COMPRESSED;
+        damaged[14] ^= 0x55;
+        damaged.to_vec()
+    };
+    let wrong_sum = {
+        let mut wrong = COMPRESSED;
+        wrong[24] ^= 1;
+        wrong.to_vec()
+    };
+    let bodies = [
+        (damaged, Cause::Protocol),
+        (wrong_sum, Cause::Protocol),
+        (COMPRESSED[..20].to_vec(), Cause::Protocol),
+        (b"<Response/>".to_vec(), Cause::Protocol),
+    ];
+    for (body, cause) in bodies {
+        let length = body.len();
+        let receiver = Receiver::start(move |_| {
+            let head = format!(
+                "HTTP/1.1 200 X\r\ncontent-type: text/xml\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            Reaction::Send([head.as_bytes(), &body].concat())
+        })
+        .await;
+        let got = ask(settings(), receiver.url("/")).await;
+        assert_eq!(got, Err(cause), "{length} bytes");
+    }
+    // Here the connection ends before its time.
+    let receiver = Receiver::start(|_| {
+        let head = "HTTP/1.1 200 X\r\ncontent-encoding: gzip\r\ncontent-length: 31\r\n\r\n";
+        Reaction::SendAndClose([head.as_bytes(), &COMPRESSED[..20]].concat())
+    })
+    .await;
+    let got = ask(settings(), receiver.url("/")).await;
+    assert_eq!(got, Err(Cause::BrokenOff));
+    assert_eq!(Cause::Protocol.code(), 11206);
+}
