@@ -828,7 +828,9 @@ fn body_cause(error: &reqwest::Error) -> Cause {
             return Cause::Protocol;
         }
         // hyper's error, whose type is not ours to name. Without it, the body came as it was sent.
-        connection |= current.to_string().contains("reading a body from connection");
+        connection |= current
+            .to_string()
+            .contains("reading a body from connection");
         inner = within(current);
     }
     match connection {
