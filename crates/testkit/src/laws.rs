@@ -20,6 +20,8 @@ struct Seen {
     wants_end: bool,
     ended: bool,
     placed: bool,
+    /// An address was given up, and the next one must follow.
+    moving: bool,
     forgotten: bool,
     /// The will of its newest record; none before the first.
     will: Option<Option<Owed>>,
@@ -69,6 +71,12 @@ impl Laws {
         self.knocking.insert(call, leg);
     }
 
+    /// The far end of a leg is gone; the engine is about to be told.
+    pub fn gone(&mut self, leg: LegId) {
+        self.legs.remove(&leg);
+        self.echoes.remove(&leg);
+    }
+
     /// Judges one effect.
     pub fn observe(&mut self, effect: &Effect) -> Verdict {
         match effect {
@@ -108,6 +116,9 @@ impl Laws {
             .any(|(leg, call)| *call == sid && self.bridges.contains_key(leg));
         let seen = self.calls.entry(sid).or_default();
         must(!seen.ended, || format!("{sid} is saved after its end"))?;
+        must(!(seen.moving && record.status.is_final()), || {
+            format!("{sid} hung up before its end was written down")
+        })?;
         let before = seen.status.map_or(0, rank);
         must(rank(record.status) >= before, || {
             format!("{sid} went back to {}", record.status)
@@ -215,8 +226,12 @@ impl Laws {
 
     fn leg(&mut self, leg: LegId, command: &LegCommand) -> Verdict {
         if let LegCommand::Invite(invite) = command {
+            let other = self.legs.values().any(|call| *call == invite.call);
+            must(!other, || format!("{} rings at two addresses", invite.call))?;
             self.legs.insert(leg, invite.call);
-            self.calls.entry(invite.call).or_default().placed = true;
+            let seen = self.calls.entry(invite.call).or_default();
+            seen.placed = true;
+            seen.moving = false;
         }
         let Some(call) = self.legs.get(&leg).copied() else {
             // A caller that was refused at the door never became a call.
@@ -227,11 +242,12 @@ impl Laws {
         if matches!(command, LegCommand::HangUp | LegCommand::Reject(_)) {
             self.legs.remove(&leg);
             self.echoes.remove(&leg);
-            let ended = self
-                .calls
-                .get(&call)
-                .is_some_and(|seen| seen.ended && !seen.forgotten);
-            return must(ended, || {
+            let seen = self.calls.entry(call).or_default();
+            // An address that does not ring is given up for the next one, at once.
+            seen.moving =
+                !seen.ended && seen.placed && seen.status.is_none_or(|status| rank(status) < 2);
+            let right = seen.moving || (seen.ended && !seen.forgotten);
+            return must(right, || {
                 format!("{call} hangs up before its end is written down, or twice")
             });
         }
@@ -303,7 +319,7 @@ impl Laws {
             format!("{} things are still kept", switch.kept())
         })?;
         for (sid, seen) in &self.calls {
-            must(seen.ended && seen.forgotten, || {
+            must(seen.ended && seen.forgotten && !seen.moving, || {
                 format!("{sid} never ended")
             })?;
         }

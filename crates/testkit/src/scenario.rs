@@ -390,6 +390,9 @@ impl Stage {
             }
             _ => return Err("what does it do?".to_owned()),
         };
+        if let LegEvent::HungUp | LegEvent::Lost { .. } | LegEvent::Failed { .. } = event {
+            self.laws.gone(leg);
+        }
         self.feed(Input::Leg(leg, event))
     }
 
@@ -459,7 +462,13 @@ impl Stage {
         let text = match command {
             LegCommand::Invite(invite) => {
                 let name = self.calls.get(&invite.call).cloned().unwrap_or_default();
-                self.legs.insert(leg, name.clone());
+                // A further address of the same call is a telephone of its own: `NAME/2`.
+                let before = self.calls_of(&name);
+                let telephone = match before {
+                    0 => name,
+                    before => format!("{name}/{}", before + 1),
+                };
+                self.legs.insert(leg, telephone);
                 let auth = invite
                     .sip_auth
                     .map(|(user, _)| format!(" as {user}"))
@@ -476,6 +485,15 @@ impl Stage {
         };
         let who = self.who(leg);
         self.say("leg", format!("{who} {text}"));
+    }
+
+    /// How many telephones were called for the call of this name.
+    fn calls_of(&self, name: &str) -> usize {
+        let of_it = |leg: &&String| {
+            leg.strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.legs.values().filter(of_it).count()
     }
 
     fn show_media(&mut self, leg: LegId, command: MediaCommand) {

@@ -3,7 +3,7 @@
 //!
 //! One seed is one world: what happens, and in which order, follows from it alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use model::call::{CallRecord, CallStatus, Direction};
@@ -83,6 +83,9 @@ struct World<'a> {
     requests: u64,
     calls: u64,
     last_redirect: BTreeMap<CallSid, Instant>,
+    placed: BTreeSet<CallSid>,
+    /// Legs that were given up for another address.
+    given_up: BTreeSet<LegId>,
 }
 
 /// One telephone, as far as the world knows it.
@@ -107,6 +110,7 @@ pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, Strin
         documents_per_call: 1 + chance.below(12) as u32,
         time_limit: Duration::from_secs(60 + chance.below(200)),
         queue_timeout: Duration::from_secs(1 + chance.below(5)),
+        answer_timeout: Duration::from_secs(5 + chance.below(100)),
         ..Policy::default()
     };
     let mut bytes = [0; 32];
@@ -130,6 +134,8 @@ pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, Strin
         requests: 0,
         calls: 0,
         last_redirect: BTreeMap::new(),
+        placed: BTreeSet::new(),
+        given_up: BTreeSet::new(),
     };
     for _ in 0..1 + world.chance.below(5) {
         let delay = world.chance.delay(4);
@@ -214,6 +220,9 @@ impl World<'_> {
             }
             _ => None,
         };
+        if let Some(leg) = gone {
+            self.laws.gone(leg);
+        }
         self.switch.handle_input(self.now, input);
         self.drain()?;
         if let Some(leg) = gone {
@@ -256,6 +265,9 @@ impl World<'_> {
                 self.reach("B1 a document nobody waits for");
             }
             Input::Leg(leg, LegEvent::Answered) => match self.legs.get_mut(leg) {
+                None if self.given_up.contains(leg) => {
+                    self.reach("A18 an answer of an address that was given up");
+                }
                 None => self.reach("A1 an answer after the cancel"),
                 Some(phone) => {
                     phone.answer_under_way = false;
@@ -297,14 +309,19 @@ impl World<'_> {
     fn react(&mut self, effect: Effect) {
         match effect {
             Effect::Fetch(fetch) => self.application(*fetch),
-            Effect::Leg(leg, LegCommand::Invite(invite)) => self.ring(leg, invite.call),
+            Effect::Leg(leg, LegCommand::Invite(invite)) => {
+                if !self.placed.insert(invite.call) {
+                    self.reach("A18 the next address after one that cannot be reached");
+                }
+                self.ring(leg, invite.call);
+            }
             Effect::Leg(leg, LegCommand::HangUp | LegCommand::Reject(_)) => {
-                if self
-                    .legs
-                    .remove(&leg)
-                    .is_some_and(|phone| phone.answer_under_way)
-                {
+                let phone = self.legs.remove(&leg);
+                if phone.as_ref().is_some_and(|phone| phone.answer_under_way) {
                     self.reach("A1 a cancel while an answer is under way");
+                }
+                if phone.is_some_and(|phone| self.switch.is_live(phone.call)) {
+                    self.given_up.insert(leg);
                 }
             }
             Effect::Leg(_, LegCommand::Ring | LegCommand::Answer) => {}
@@ -346,6 +363,9 @@ impl World<'_> {
                         if record.started == Some(record.updated) =>
                     {
                         self.reach("A1 an answer that lost");
+                    }
+                    (CallStatus::NoAnswer, Direction::Inbound) => {
+                        self.reach("A12 a caller whom the program never answered");
                     }
                     (CallStatus::NoAnswer, _) => self.reach("A12 no answer"),
                     (CallStatus::Canceled, _) => self.reach("B2 canceled"),
@@ -604,6 +624,12 @@ impl World<'_> {
                 true => " url=\"/whisper\"",
                 false => "",
             };
+            if self.chance.one_in(4) {
+                nouns.push_str(&format!(
+                    "<Sip{whisper} statusCallback=\"https://app.test/child\" statusCallbackEvent=\"initiated ringing answered completed\"><Uri priority=\"1\">sip:a{n}@b.test</Uri><Uri priority=\"2\">sip:b{n}@b.test</Uri><Uri priority=\"2\">sip:c{n}@b.test</Uri></Sip>"
+                ));
+                continue;
+            }
             nouns.push_str(&format!(
                 "<Number{whisper} statusCallback=\"https://app.test/child\" statusCallbackEvent=\"initiated ringing answered completed\">+1555000000{n}</Number>"
             ));

@@ -542,3 +542,25 @@ fn unusable_verbs_are_skipped_and_the_rest_runs() {
         );
     }
 }
+
+#[test]
+fn words_are_read_in_any_case() {
+    for (lower, mixed) in [
+        ("<Reject reason='busy'/>", "<Reject reason='BUSY'/>"),
+        (
+            "<Redirect method='GET'>/a</Redirect>",
+            "<Redirect method='get'>/a</Redirect>",
+        ),
+        (
+            "<Gather bargeIn='false' input='dtmf speech'/>",
+            "<Gather bargeIn='False' input='DTMF Speech'/>",
+        ),
+        (
+            "<Dial ringTone='us-old' record='record-from-ringing'>1</Dial>",
+            "<Dial ringTone='US-OLD' record='Record-From-Ringing'>1</Dial>",
+        ),
+    ] {
+        assert_eq!(only(lower), only(mixed));
+        assert_eq!(only(mixed).1, [0u32; 0], "{mixed}");
+    }
+}

@@ -12,20 +12,22 @@
 //! verb ever sees one.
 
 pub(crate) mod leg;
+pub(crate) mod outgoing;
 pub(crate) mod status;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::call::{CallRecord, CallStatus, Direction};
 use model::method::Method;
 use model::sid::CallSid;
 
 pub(crate) use self::leg::Ending;
+pub(crate) use self::outgoing::{Address, Placement};
 use crate::bridge::{self, Peer};
 use crate::callback::{self, Progress};
 use crate::cx::Cx;
 use crate::deadline::Deadline;
-use crate::effect::{Effect, Fetch, Invite, LegCommand, MediaCommand, Reply, Sound};
+use crate::effect::{Effect, Fetch, LegCommand, MediaCommand, Reply};
 use crate::input::{
     Change, FetchFailure, FetchId, Fetched, Instructions, LegEvent, LegId, Modify, PlaybackId,
     Redirect, RequestId,
@@ -64,15 +66,6 @@ pub(crate) struct Body {
     pub error: Option<(u32, String)>,
 }
 
-/// How an outgoing call is to be placed.
-#[derive(Debug, Clone)]
-pub(crate) struct Placement {
-    pub from: String,
-    pub timeout: Duration,
-    pub send_digits: Option<String>,
-    pub sip_auth: Option<(String, String)>,
-}
-
 /// A call that a `Dial` wants to place.
 pub(crate) struct Child {
     pub record: CallRecord,
@@ -101,6 +94,8 @@ pub(crate) struct Course {
     /// Who is to be told that it has ended.
     asked_by: Option<RequestId>,
     rang: bool,
+    /// When it has rung long enough, once it is placed.
+    ring_until: Option<Instant>,
     documents: u32,
 }
 
@@ -172,6 +167,7 @@ impl Call {
                 place: None,
                 asked_by: None,
                 rang: false,
+                ring_until: None,
                 documents: 0,
             },
         }
@@ -211,6 +207,8 @@ impl Course {
     pub fn handle(&mut self, event: Event, cx: &mut Cx) {
         match event {
             Event::Incoming => {
+                let at = cx.now.instant + cx.policy.answer_timeout;
+                cx.out.deadlines.set(Deadline::Ring(cx.sid()), at);
                 cx.save(None);
                 self.begin(cx);
             }
@@ -245,41 +243,12 @@ impl Course {
         self.leave(ending, cx);
     }
 
-    /// Sends the call out.
-    fn place(&mut self, cx: &mut Cx) {
-        self.place = None;
-        cx.out.deadlines.clear(Deadline::Queue(cx.sid()));
-        let Some(placement) = self.placement.clone() else {
-            return;
-        };
-        let record = &mut cx.body.record;
-        record.queue_time_ms = (cx.now.wall.0 - record.created.0).max(0) as u64 / 1_000;
-        let leg = cx.out.chance.leg();
-        cx.body.leg = Some(leg);
-        cx.out.legs.insert(leg, cx.sid());
-        let at = cx.now.instant + placement.timeout;
-        cx.out.deadlines.set(Deadline::Ring(cx.sid()), at);
-        cx.save(Some(Progress::Initiated));
-        let record = &cx.body.record;
-        let invite = Invite {
-            call: record.sid,
-            account: record.account,
-            to: record.to.clone(),
-            from: placement.from,
-            sip_auth: placement.sip_auth,
-        };
-        cx.leg(LegCommand::Invite(Box::new(invite)));
-    }
-
     fn leg(&mut self, event: LegEvent, cx: &mut Cx) {
         let outgoing = cx.body.record.direction != Direction::Inbound;
         match event {
             LegEvent::Ringing { .. } => {
                 if outgoing && !cx.answered() && !self.rang {
-                    self.rang = true;
-                    cx.body.record.status = CallStatus::Ringing;
-                    cx.body.record.started = Some(cx.now.wall);
-                    cx.save(Some(Progress::Ringing));
+                    self.rings(cx);
                 }
             }
             LegEvent::Answered => {
@@ -289,6 +258,9 @@ impl Course {
             }
             LegEvent::Failed { sip_status, code } => {
                 self.leg_gone(cx);
+                if outgoing::is_unreachable(sip_status, code) && self.place_elsewhere(cx) {
+                    return;
+                }
                 let mut ending = Ending::new(status::refused(sip_status)).sip(sip_status);
                 if ending.unanswered == CallStatus::Failed {
                     let code = code.unwrap_or(status::code_of(sip_status));
@@ -352,22 +324,6 @@ impl Course {
                     .push_back(Effect::Media(peer.leg, MediaCommand::Unbridge(leg)));
                 cx.wish(Intent::Parted { call: peer.call });
             }
-        }
-    }
-
-    /// An outgoing call was answered.
-    fn answered(&mut self, cx: &mut Cx) {
-        cx.body.sip_status = Some(200);
-        cx.now_answered();
-        if let Some(parent) = cx.body.parent {
-            self.report(parent, News::Answered, cx);
-        }
-        match self.placement.take().and_then(|p| p.send_digits) {
-            Some(digits) => {
-                self.doing = Doing::SendingDigits;
-                cx.play(Sound::Digits(digits), 1);
-            }
-            None => self.begin(cx),
         }
     }
 
@@ -606,7 +562,7 @@ impl Course {
                 let text = "The call waited too long for its turn: ask for a higher rate of calls";
                 self.refuse(Ending::new(CallStatus::Failed).error(15002, text), cx);
             }
-            Deadline::Ring(_) => self.leave(Ending::new(CallStatus::NoAnswer).sip(487), cx),
+            Deadline::Ring(_) => self.rang_too_long(cx),
             Deadline::Verb(_) => self.verb(verbs::Event::Timeout, cx),
             Deadline::TimeLimit(_) => {
                 cx.alert(

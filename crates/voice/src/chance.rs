@@ -45,6 +45,11 @@ impl Chance {
         drawn
     }
 
+    /// A number below this bound; 0 when that is 0.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.word().checked_rem(bound).unwrap_or(0)
+    }
+
     pub fn call(&mut self) -> CallSid {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&self.word().to_be_bytes());

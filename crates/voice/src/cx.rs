@@ -169,6 +169,17 @@ impl Cx<'_> {
         self.out.intents.push_back(intent);
     }
 
+    /// Names what a document asks of an element and nobody does: never in silence. `asked` holds
+    /// each attribute or noun with whether the document sets it to something that would matter.
+    pub fn unexecuted(&mut self, element: &str, why: &str, asked: &[(&str, bool)]) {
+        let asked = asked.iter().filter(|(_, asked)| *asked);
+        let names: Vec<&str> = asked.map(|(name, _)| *name).collect();
+        if !names.is_empty() {
+            let names = names.join(", ");
+            self.alert(12200, false, format!("{element} ignores {names}: {why}"));
+        }
+    }
+
     /// Tells the customer's debugger.
     pub fn alert(&mut self, code: u32, error: bool, message: impl Into<String>) {
         self.alert_about(code, error, message.into(), None, None);

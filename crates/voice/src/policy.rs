@@ -17,6 +17,8 @@ pub struct Policy {
     pub time_limit: Duration,
     /// How long a REST call may wait for its turn (15002).
     pub queue_timeout: Duration,
+    /// How long a caller may wait for an answer, whatever the program does (compat document-12).
+    pub answer_timeout: Duration,
     /// Destinations of one `Dial` (contract 4.3).
     pub dial_destinations: usize,
     /// The country whose ringing tone a `Dial` without `ringTone` plays.
@@ -32,6 +34,8 @@ impl Default for Policy {
             documents_per_call: 1_000,
             time_limit: Duration::from_secs(14_400),
             queue_timeout: Duration::from_secs(86_400),
+            // RFC 3261 section 16.6: a proxy waits at least this long for the final response (timer C).
+            answer_timeout: Duration::from_secs(180),
             dial_destinations: 10,
             ring_tone: "us".to_owned(),
         }

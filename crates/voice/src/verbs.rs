@@ -3,6 +3,7 @@
 mod dial;
 mod echo;
 mod gather;
+mod hangup;
 mod pause;
 mod play;
 mod redirect;
@@ -83,7 +84,7 @@ pub(crate) fn start(verb: Verb, cx: &mut Cx) -> Step<Running> {
         Verb::Echo(_) => echo::start(cx).map(Running::Echo),
         Verb::Redirect(verb) => redirect::start(verb),
         Verb::Reject(verb) => reject::start(verb, cx),
-        Verb::Hangup(_) => Step::Hangup,
+        Verb::Hangup(verb) => hangup::start(verb, cx),
         Verb::Leave(_) => {
             cx.alert(
                 12200,

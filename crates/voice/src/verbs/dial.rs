@@ -17,11 +17,13 @@ use std::time::Duration;
 use model::call::{CallRecord, CallStatus, Direction};
 use model::method::Method;
 use model::sid::CallSid;
+use twiml::nouns::{Client, Header, Number, Sip, Uri};
 use twiml::verbs::DialTarget;
-use twiml::words::{CallEvent, DialRecord};
+use twiml::words::CallEvent;
 
 use super::{Event, Goto, Step};
-use crate::call::{Child, Ending, Placement};
+use crate::call::{Address, Child, Ending, Placement};
+use crate::chance::Chance;
 use crate::cx::Cx;
 use crate::effect::Sound;
 use crate::input::{CallEvents, Instructions};
@@ -40,15 +42,17 @@ pub(crate) struct Dial {
 /// One destination.
 struct Target {
     to: String,
+    /// Its further addresses, if nobody is to be reached at the first.
+    elsewhere: VecDeque<Address>,
     send_digits: Option<String>,
     sip_auth: Option<(String, String)>,
     instructions: Instructions,
 }
 
+const NO_DETECTION: &str = "answering machines are not detected yet";
+
 pub(crate) fn start(mut verb: twiml::verbs::Dial, cx: &mut Cx) -> Step<Dial> {
-    if verb.record != DialRecord::DoNotRecord {
-        cx.alert(12200, false, "Dial does not record yet");
-    }
+    unexecuted(&verb, cx);
     let mut waiting = VecDeque::new();
     for target in std::mem::take(&mut verb.targets) {
         if waiting.len() < cx.policy.dial_destinations {
@@ -78,99 +82,254 @@ pub(crate) fn start(mut verb: twiml::verbs::Dial, cx: &mut Cx) -> Step<Dial> {
     Step::Stay(dial)
 }
 
+/// What is read and not done, named.
+fn unexecuted(verb: &twiml::verbs::Dial, cx: &mut Cx) {
+    let usual = twiml::verbs::Dial::default();
+    let recording = [
+        ("record", verb.record != usual.record),
+        ("trim", verb.trim != usual.trim),
+        (
+            "recordingTrack",
+            verb.recording_track != usual.recording_track,
+        ),
+        (
+            "recordingStatusCallback",
+            verb.recording_status_callback.is_some(),
+        ),
+        (
+            "recordingStatusCallbackMethod",
+            verb.recording_status_callback_method != usual.recording_status_callback_method,
+        ),
+        (
+            "recordingStatusCallbackEvent",
+            verb.recording_status_callback_event != usual.recording_status_callback_event,
+        ),
+        (
+            "recordingConfigurationId",
+            verb.recording_configuration_id.is_some(),
+        ),
+    ];
+    cx.unexecuted("Dial", "calls are not recorded yet", &recording);
+    let refer = [
+        ("referUrl", verb.refer_url.is_some()),
+        ("referMethod", verb.refer_method != usual.refer_method),
+    ];
+    cx.unexecuted(
+        "Dial",
+        "a REFER of the called party is declined yet",
+        &refer,
+    );
+    let reason = [("callReason", verb.call_reason.is_some())];
+    let why = "no network here can show the called party a reason";
+    cx.unexecuted("Dial", why, &reason);
+    let events = [("events", !verb.events.is_empty())];
+    let why = "progress is told to the statusCallback of each noun";
+    cx.unexecuted("Dial", why, &events);
+}
+
 /// What a noun asks for; nothing if it cannot be dialled yet.
 fn read(target: DialTarget, cx: &mut Cx) -> Option<Target> {
-    let (to, send_digits, sip_auth, url, method, callback, detects) = match target {
-        DialTarget::Number(n) => (
-            n.number,
-            n.send_digits,
-            None,
-            n.url,
-            n.method,
-            (
-                n.status_callback,
-                n.status_callback_method,
-                n.status_callback_event,
-            ),
-            n.machine_detection.is_some(),
-        ),
-        DialTarget::Client(c) => (
-            format!("client:{}", c.identity),
-            None,
-            None,
-            c.url,
-            c.method,
-            (
-                c.status_callback,
-                c.status_callback_method,
-                c.status_callback_event,
-            ),
-            false,
-        ),
-        DialTarget::Sip(s) => {
-            let uri = s
-                .uris
-                .into_iter()
-                .min_by_key(|uri| uri.priority.unwrap_or(u32::MAX))?;
-            let user = uri.username.or(s.username);
-            let password = uri.password.or(s.password);
-            let mut to = uri.uri;
-            for header in s.headers {
-                to.push(if to.contains('?') { '&' } else { '?' });
-                to.push_str(&format!(
-                    "{}={}",
-                    escaped(&header.name),
-                    escaped(&header.value)
-                ));
-            }
-            (
-                to,
-                None,
-                user.zip(password),
-                s.url,
-                s.method,
-                (
-                    s.status_callback,
-                    s.status_callback_method,
-                    s.status_callback_event,
-                ),
-                s.machine_detection.is_some(),
-            )
-        }
+    match target {
+        DialTarget::Number(noun) => Some(number(noun, cx)),
+        DialTarget::Client(noun) => Some(client(noun, cx)),
+        DialTarget::Sip(noun) => sip(noun, cx),
         other => {
             let text = format!("{} is not dialled yet and was passed over", other.name());
             cx.alert(12200, false, text);
-            return None;
+            None
         }
-    };
-    if detects {
-        cx.alert(12200, false, "machineDetection is not executed yet");
     }
-    let (status_callback, status_callback_method, events) = callback;
-    let has = |event| events.contains(&event);
-    let status_callback_events = CallEvents {
-        initiated: has(CallEvent::Initiated),
-        ringing: has(CallEvent::Ringing),
-        answered: has(CallEvent::Answered),
-        completed: has(CallEvent::Completed),
-    };
-    let url = url.filter(|url| !url.is_empty());
-    let status_callback = status_callback.filter(|url| !url.is_empty());
+}
+
+fn number(noun: Number, cx: &mut Cx) -> Target {
+    let usual = Number::default();
+    let detection = [
+        ("machineDetection", noun.machine_detection.is_some()),
+        (
+            "machineDetectionTimeout",
+            noun.machine_detection_timeout != usual.machine_detection_timeout,
+        ),
+        (
+            "machineDetectionSpeechThreshold",
+            noun.machine_detection_speech_threshold != usual.machine_detection_speech_threshold,
+        ),
+        (
+            "machineDetectionSpeechEndThreshold",
+            noun.machine_detection_speech_end_threshold
+                != usual.machine_detection_speech_end_threshold,
+        ),
+        (
+            "machineDetectionSilenceTimeout",
+            noun.machine_detection_silence_timeout != usual.machine_detection_silence_timeout,
+        ),
+        ("amdStatusCallback", noun.amd_status_callback.is_some()),
+        (
+            "amdStatusCallbackMethod",
+            noun.amd_status_callback_method != usual.amd_status_callback_method,
+        ),
+    ];
+    cx.unexecuted("Number", NO_DETECTION, &detection);
+    let trunk = [("byoc", noun.byoc.is_some())];
+    let why = "the trunk is chosen by the number; give the trunk its prefixes";
+    cx.unexecuted("Number", why, &trunk);
+    let whisper = (noun.url, noun.method);
+    let callback = (
+        noun.status_callback,
+        noun.status_callback_method,
+        noun.status_callback_event,
+    );
+    Target {
+        to: noun.number,
+        elsewhere: VecDeque::new(),
+        send_digits: noun.send_digits,
+        sip_auth: None,
+        instructions: instructions(whisper, callback, cx),
+    }
+}
+
+fn client(noun: Client, cx: &mut Cx) -> Target {
+    let told = [
+        (
+            "clientNotificationUrl",
+            noun.client_notification_url.is_some(),
+        ),
+        ("Parameter", !noun.parameters.is_empty()),
+    ];
+    let why = "a client is rung like any telephone yet, and told nothing more";
+    cx.unexecuted("Client", why, &told);
+    let whisper = (noun.url, noun.method);
+    let callback = (
+        noun.status_callback,
+        noun.status_callback_method,
+        noun.status_callback_event,
+    );
+    Target {
+        to: format!("client:{}", noun.identity),
+        elsewhere: VecDeque::new(),
+        send_digits: None,
+        sip_auth: None,
+        instructions: instructions(whisper, callback, cx),
+    }
+}
+
+fn sip(noun: Sip, cx: &mut Cx) -> Option<Target> {
+    let usual = Sip::default();
+    let detection = [
+        ("machineDetection", noun.machine_detection.is_some()),
+        (
+            "machineDetectionTimeout",
+            noun.machine_detection_timeout != usual.machine_detection_timeout,
+        ),
+        (
+            "machineDetectionSpeechThreshold",
+            noun.machine_detection_speech_threshold != usual.machine_detection_speech_threshold,
+        ),
+        (
+            "machineDetectionSpeechEndThreshold",
+            noun.machine_detection_speech_end_threshold
+                != usual.machine_detection_speech_end_threshold,
+        ),
+        (
+            "machineDetectionSilenceTimeout",
+            noun.machine_detection_silence_timeout != usual.machine_detection_silence_timeout,
+        ),
+        ("amdStatusCallback", noun.amd_status_callback.is_some()),
+        (
+            "amdStatusCallbackMethod",
+            noun.amd_status_callback_method != usual.amd_status_callback_method,
+        ),
+    ];
+    cx.unexecuted("Sip", NO_DETECTION, &detection);
+    let headers = &noun.headers;
+    let usual = (&noun.username, &noun.password);
+    let mut addresses: VecDeque<Address> = in_order(noun.uris, &mut cx.out.chance)
+        .into_iter()
+        .map(|uri| Address {
+            to: with_headers(uri.uri, headers),
+            sip_auth: (uri.username.or_else(|| usual.0.clone()))
+                .zip(uri.password.or_else(|| usual.1.clone())),
+        })
+        .collect();
+    let first = addresses.pop_front()?;
+    let whisper = (noun.url, noun.method);
+    let callback = (
+        noun.status_callback,
+        noun.status_callback_method,
+        noun.status_callback_event,
+    );
     Some(Target {
-        to,
-        send_digits,
-        sip_auth,
-        instructions: Instructions {
-            url: url.and_then(|url| cx.resolve_or_warn(&url)),
-            method,
-            status_callback: status_callback.and_then(|url| cx.resolve_or_warn(&url)),
-            status_callback_method,
-            status_callback_events,
-            twiml: None,
-            fallback_url: None,
-            fallback_method: Method::Post,
-        },
+        to: first.to,
+        elsewhere: addresses,
+        send_digits: None,
+        sip_auth: first.sip_auth,
+        instructions: instructions(whisper, callback, cx),
     })
+}
+
+/// Addresses in the order in which they are tried: the least priority first, and among equals by
+/// chance, each in proportion to its weight (RFC 2782; compat sip-5). Without a priority an address
+/// comes last.
+fn in_order(mut uris: Vec<Uri>, chance: &mut Chance) -> Vec<Uri> {
+    uris.sort_by_key(|uri| uri.priority.unwrap_or(u32::MAX));
+    let mut ordered = Vec::with_capacity(uris.len());
+    while let Some(priority) = uris.first().map(|uri| uri.priority) {
+        let equals = uris
+            .iter()
+            .take_while(|uri| uri.priority == priority)
+            .count();
+        let weight = |uri: &Uri| u64::from(uri.weight.unwrap_or(1));
+        let total = uris[..equals].iter().map(weight).sum();
+        // Drawn only where there is something to decide, so that one address costs no chance.
+        let mut drawn = if equals > 1 { chance.below(total) } else { 0 };
+        let mut pick = 0;
+        for (at, uri) in uris[..equals].iter().enumerate() {
+            pick = at;
+            if drawn < weight(uri) {
+                break;
+            }
+            drawn -= weight(uri);
+        }
+        ordered.push(uris.remove(pick));
+    }
+    ordered
+}
+
+/// Headers travel in the address.
+fn with_headers(mut uri: String, headers: &[Header]) -> String {
+    for header in headers {
+        uri.push(if uri.contains('?') { '&' } else { '?' });
+        let (name, value) = (escaped(&header.name), escaped(&header.value));
+        uri.push_str(&format!("{name}={value}"));
+    }
+    uri
+}
+
+/// What the called party hears first, and who is told how it fares.
+fn instructions(
+    (url, method): (Option<String>, Method),
+    (callback, status_callback_method, events): (Option<String>, Method, Vec<CallEvent>),
+    cx: &mut Cx,
+) -> Instructions {
+    let has = |event| events.contains(&event);
+    let mut absolute = |url: Option<String>| {
+        let url = url.filter(|url| !url.is_empty())?;
+        cx.resolve_or_warn(&url)
+    };
+    Instructions {
+        url: absolute(url),
+        method,
+        status_callback: absolute(callback),
+        status_callback_method,
+        status_callback_events: CallEvents {
+            initiated: has(CallEvent::Initiated),
+            ringing: has(CallEvent::Ringing),
+            answered: has(CallEvent::Answered),
+            completed: has(CallEvent::Completed),
+        },
+        twiml: None,
+        fallback_url: None,
+        fallback_method: Method::Post,
+    }
 }
 
 /// A header of a SIP URI, with what its grammar forbids escaped (RFC 3261 section 25.1, hnv-unreserved).
@@ -350,6 +509,7 @@ fn place(target: Target, verb: &twiml::verbs::Dial, cx: &mut Cx) {
             timeout: verb.timeout,
             send_digits: target.send_digits,
             sip_auth: target.sip_auth,
+            elsewhere: target.elsewhere,
         },
         // The parent's own limit ends the child too; this one only bounds a child sent elsewhere.
         time_limit: cx.policy.time_limit.max(Duration::from_secs(1)),

@@ -37,6 +37,7 @@ pub(crate) fn start(mut verb: twiml::verbs::Gather, cx: &mut Cx) -> Step<Gather>
             "Gather does not listen for speech yet: keys only",
         );
     }
+    unexecuted(&verb, cx);
     let prompts = std::mem::take(&mut verb.prompts);
     let mut gather = Gather {
         verb,
@@ -48,13 +49,53 @@ pub(crate) fn start(mut verb: twiml::verbs::Gather, cx: &mut Cx) -> Step<Gather>
     Step::Stay(gather)
 }
 
+/// What is about speech alone, and so has nothing to act on. Keys give no partial results
+/// (contract 5.7: the parameters of that callback are results of speech).
+fn unexecuted(verb: &twiml::verbs::Gather, cx: &mut Cx) {
+    let usual = twiml::verbs::Gather::default();
+    cx.unexecuted(
+        "Gather",
+        "partial results are those of speech, which is not listened for yet; keys have none",
+        &[
+            (
+                "partialResultCallback",
+                verb.partial_result_callback.is_some(),
+            ),
+            (
+                "partialResultCallbackMethod",
+                verb.partial_result_callback_method != usual.partial_result_callback_method,
+            ),
+        ],
+    );
+    cx.unexecuted(
+        "Gather",
+        "speech is not listened for yet",
+        &[
+            ("speechTimeout", verb.speech_timeout.is_some()),
+            (
+                "maxSpeechTime",
+                verb.max_speech_time != usual.max_speech_time,
+            ),
+            ("language", verb.language != usual.language),
+            ("hints", verb.hints.is_some()),
+            ("speechModel", verb.speech_model != usual.speech_model),
+            ("enhanced", verb.enhanced),
+            (
+                "profanityFilter",
+                verb.profanity_filter != usual.profanity_filter,
+            ),
+            ("debug", verb.debug),
+        ],
+    );
+}
+
 impl Gather {
     /// Plays the next prompt, or begins to wait.
     fn prompt(&mut self, cx: &mut Cx) {
         while let Some(prompt) = self.prompts.pop_front() {
             match prompt {
                 Sound::Say(verb) => {
-                    let sound = say::sound(&verb);
+                    let sound = say::sound(&verb, cx);
                     return cx.play(sound, loops(verb.repeat));
                 }
                 Sound::Play(verb) => {

@@ -8,6 +8,12 @@ use crate::call::Ending;
 use crate::cx::Cx;
 
 pub(crate) fn start<V>(verb: twiml::verbs::Reject, cx: &mut Cx) -> Step<V> {
+    let told = [("Parameter", !verb.parameters.is_empty())];
+    cx.unexecuted(
+        "Reject",
+        "the caller is told nothing but the refusal yet",
+        &told,
+    );
     if cx.answered() {
         cx.alert(
             12200,
@@ -16,10 +22,10 @@ pub(crate) fn start<V>(verb: twiml::verbs::Reject, cx: &mut Cx) -> Step<V> {
         );
         return Step::Hangup;
     }
-    // 603 makes the caller's own network say that the number cannot be reached.
+    // compat reject-3: the caller's own network says that there is no such number.
     let sip_status = match verb.reason {
         RejectReason::Busy => 486,
-        RejectReason::Rejected => 603,
+        RejectReason::Rejected => 404,
     };
     Step::Reject(Ending::new(CallStatus::Busy).reject(sip_status))
 }
