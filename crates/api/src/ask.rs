@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::error::Refusal;
 use crate::form::Form;
+use crate::render::Format;
 
 /// What every handler is given.
 #[derive(Clone)]
@@ -30,6 +31,8 @@ pub struct Ask {
     pub method: Method,
     /// The path, without format and trailing slash.
     pub path: String,
+    /// How the answer is written.
+    pub format: Format,
     /// Scheme and host that the client used, for absolute URLs.
     pub origin: String,
     /// The query.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::ask::Ask;
 use crate::error::Refusal;
 use crate::form::Form;
-use crate::render::{Answer, Listing};
+use crate::render::{Answer, Format, Listing};
 
 /// What stays as it is in a query.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC
@@ -18,7 +18,8 @@ const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// The page that a query asks for. `Page` alone is not trusted: only `PageToken` moves.
-pub fn wanted(query: &Form) -> Result<PageRequest, Refusal> {
+pub fn wanted(ask: &Ask) -> Result<PageRequest, Refusal> {
+    let query = &ask.query;
     let size = match query.text("PageSize") {
         None => PageSize::default(),
         Some(text) => text
@@ -33,7 +34,12 @@ pub fn wanted(query: &Form) -> Result<PageRequest, Refusal> {
         .map(str::parse::<Cursor>)
         .transpose()
         .map_err(|_| ErrorCode::INVALID_PAGE_TOKEN)?;
-    Ok(PageRequest { size, cursor })
+    Ok(PageRequest {
+        size,
+        cursor,
+        // Only the XML lists say how many there are (contract 2.3, 2.4).
+        counted: ask.format == Format::Xml,
+    })
 }
 
 /// Which page this is, counting from 0: informational, and 0 whenever there is no token.
@@ -77,7 +83,7 @@ pub fn list<T>(
     page: Page<T>,
     item: impl Fn(&T) -> Value,
 ) -> Result<Answer, Refusal> {
-    let request = wanted(&ask.query)?;
+    let request = wanted(ask)?;
     let (size, at) = (request.size, number(&ask.query, &request));
     let uri = |page: u64, token: Option<&Cursor>| {
         format!("{}.json?{}", ask.path, query(&ask.query, size, page, token))
@@ -100,7 +106,14 @@ pub fn list<T>(
         .map(|token| uri(at.saturating_sub(1), Some(token)));
     let mut meta = Map::new();
     meta.insert("page".into(), json!(at));
+    if let Some(total) = page.total {
+        let pages = total.div_ceil(u64::from(size.items())).max(1);
+        meta.insert("num_pages".into(), json!(pages));
+    }
     meta.insert("page_size".into(), json!(size.items()));
+    if let Some(total) = page.total {
+        meta.insert("total".into(), json!(total));
+    }
     meta.insert("start".into(), json!(start));
     meta.insert("end".into(), json!(end));
     meta.insert("uri".into(), json!(uri(at, request.cursor.as_ref())));
@@ -121,7 +134,7 @@ pub fn list_with_meta<T>(
     page: Page<T>,
     item: impl Fn(&T) -> Value,
 ) -> Result<Answer, Refusal> {
-    let request = wanted(&ask.query)?;
+    let request = wanted(ask)?;
     let (size, at) = (request.size, number(&ask.query, &request));
     let url = |page: u64, token: Option<&Cursor>| {
         format!(

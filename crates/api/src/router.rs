@@ -81,7 +81,7 @@ impl Gate {
             (Product::Api, None) if path.starts_with("/2010-04-01") => (path, Format::Xml),
             _ => (path, Format::Json),
         };
-        let response = match self.handle(product, path, &host, request).await {
+        let response = match self.handle(product, path, format, &host, request).await {
             Ok(response) => response,
             Err(refusal) => refusal.into_response(),
         };
@@ -99,6 +99,7 @@ impl Gate {
         &self,
         product: Product,
         path: &str,
+        format: Format,
         host: &str,
         request: Request,
     ) -> Result<Response, Refusal> {
@@ -126,6 +127,7 @@ impl Gate {
             account,
             method: parts.method.clone(),
             path: path.to_owned(),
+            format,
             origin: self.origin(&parts.headers, host),
             query,
             form,

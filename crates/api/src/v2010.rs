@@ -9,12 +9,14 @@ use crate::ask::Ask;
 pub mod accounts;
 pub mod applications;
 pub mod available_numbers;
+pub mod balance;
 pub mod calls;
 pub mod incoming_numbers;
 pub mod keys;
 pub mod notifications;
 pub mod outgoing_caller_ids;
 pub mod sip;
+pub mod version;
 
 /// The route table, one line a resource.
 #[rustfmt::skip]
@@ -24,8 +26,10 @@ pub(crate) fn routes() -> Router {
     const BASE: &str = "/2010-04-01/Accounts/{account}";
     let at = |path: &str| format!("{BASE}{path}");
     let mut router = Router::new()
+        .route("/2010-04-01", get(version::fetch))
         .route("/2010-04-01/Accounts", get(accounts::list).post(accounts::create))
         .route(BASE, get(accounts::fetch).post(accounts::update))
+        .route(&at("/Balance"), get(balance::fetch))
         .route(&at("/Calls"), get(calls::list).post(calls::create))
         .route(&at("/Calls/{sid}"), get(calls::fetch).post(calls::update).delete(calls::delete))
         .route(&at("/Calls/{sid}/Events"), get(calls::events::list))

@@ -171,6 +171,16 @@ async fn subaccounts_are_made_suspended_and_closed_by_their_owner() {
         .refused(400, 21477);
 }
 
+/// An attribute of the list in an XML answer.
+fn attribute(text: &str, name: &str) -> String {
+    let begin = format!(" {name}=\"");
+    let rest = &text[text
+        .find(&begin)
+        .unwrap_or_else(|| panic!("{name}: {text}"))
+        + begin.len()..];
+    rest[..rest.find('"').unwrap()].replace("&amp;", "&")
+}
+
 #[tokio::test]
 async fn paths_without_json_are_xml() {
     let world = World::new().await;
@@ -182,7 +192,7 @@ async fn paths_without_json_are_xml() {
         "application/xml;charset=utf-8"
     );
     let list = format!(
-        "<TwilioResponse><Applications page=\"0\" pagesize=\"50\" start=\"0\" end=\"0\" \
+        "<TwilioResponse><Applications page=\"0\" numpages=\"1\" pagesize=\"50\" total=\"1\" start=\"0\" end=\"0\" \
          uri=\"{path}?PageSize=50&amp;Page=0\" firstpageuri=\"{path}?PageSize=50&amp;Page=0\" \
          nextpageuri=\"\" previouspageuri=\"\"><Application><Sid>"
     );
@@ -192,6 +202,40 @@ async fn paths_without_json_are_xml() {
             .text
             .contains("<FriendlyName>A &amp; B</FriendlyName><VoiceUrl/>")
     );
+    // rest-4: the second of three pages, with a filter.
+    for name in ["A & B", "A & B", "A & B", "A & B", "B"] {
+        world.post(&path, &[("FriendlyName", name)]).await;
+    }
+    let first = world
+        .get(&format!("{path}?FriendlyName=A%20%26%20B&PageSize=2"))
+        .await
+        .text;
+    let next = attribute(&first, "nextpageuri");
+    let second = world.get(&next).await.text;
+    let filters = "FriendlyName=A%20%26%20B&PageSize=2";
+    for (name, value) in [
+        ("page", "1".to_owned()),
+        ("numpages", "3".into()),
+        ("pagesize", "2".into()),
+        ("total", "5".into()),
+        ("start", "2".into()),
+        ("end", "3".into()),
+        ("uri", next.clone()),
+        ("firstpageuri", format!("{path}?{filters}&Page=0")),
+    ] {
+        assert_eq!(attribute(&second, name), value, "{name}: {second}");
+    }
+    let third = world.get(&attribute(&second, "nextpageuri")).await.text;
+    assert_eq!(attribute(&third, "start"), "4");
+    assert_eq!(attribute(&third, "end"), "4");
+    assert_eq!(attribute(&third, "nextpageuri"), "");
+    assert_eq!(third.matches("<Application>").count(), 1);
+    let back = world.get(&attribute(&second, "previouspageuri")).await.text;
+    assert_eq!(back.matches("<Application>").count(), 2);
+    let shown = |text: &str| text.split("<Application>").nth(1).unwrap().to_owned();
+    assert_eq!(shown(&back), shown(&first));
+    let page = world.get(&format!("{path}.json")).await.ok(200);
+    assert!(page.get("total").is_none() && page.get("num_pages").is_none());
     let missing = world.get(&format!("{path}/AP{}", "0".repeat(32))).await;
     assert_eq!(missing.status.as_u16(), 404);
     assert!(

@@ -104,6 +104,8 @@ pub struct PageRequest {
     pub size: PageSize,
     /// From where; the beginning of the list if nothing is said.
     pub cursor: Option<Cursor>,
+    /// Whether to say how many items there are on all pages; that costs a second look.
+    pub counted: bool,
 }
 
 /// Some items of a list, and where the rest is.
@@ -115,6 +117,8 @@ pub struct Page<T> {
     pub next: Option<Cursor>,
     /// Where the preceding page ends; `None` at the beginning.
     pub previous: Option<Cursor>,
+    /// How many items all pages have, if that was asked for.
+    pub total: Option<u64>,
 }
 
 #[cfg(test)]

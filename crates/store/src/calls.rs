@@ -335,8 +335,8 @@ mod tests {
         ] {
             for cursor in [None, cursor(Side::After), cursor(Side::Before)] {
                 let request = PageRequest {
-                    size: PageSize::default(),
                     cursor,
+                    ..PageRequest::default()
                 };
                 let filters = filter.filters(AccountSid::from_bytes([0; 16]));
                 let (sql, values) =

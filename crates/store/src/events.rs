@@ -86,6 +86,7 @@ impl Events<'_> {
             items: page.items.into_iter().map(|row| row.event).collect(),
             next: page.next,
             previous: page.previous,
+            total: page.total,
         })
     }
 }

@@ -378,7 +378,7 @@ pub(crate) async fn page<R: Record>(
     request: &PageRequest,
 ) -> Result<Page<R>, Error> {
     let (sql, values) = page_statement::<R>(filters, order, request);
-    let mut rows = statement(sql, values).fetch_all(connection).await?;
+    let mut rows = statement(sql, values).fetch_all(&mut *connection).await?;
     let size = usize::from(request.size.items());
     let more = rows.len() > size;
     rows.truncate(size);
@@ -402,7 +402,12 @@ pub(crate) async fn page<R: Record>(
         Some(Side::After) => true,
         Some(Side::Before) => more,
     };
+    let total = match request.counted {
+        true => Some(count::<R>(connection, filters).await?),
+        false => None,
+    };
     Ok(Page {
+        total,
         next: boundary(rows.last().filter(|_| following), Side::After)?,
         previous: boundary(rows.first().filter(|_| preceding), Side::Before)?,
         items: rows.iter().map(read).collect::<Result<_, _>>()?,

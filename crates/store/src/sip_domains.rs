@@ -184,6 +184,7 @@ impl SipDomains<'_> {
             items: page.items.into_iter().map(|row| row.mapping).collect(),
             next: page.next,
             previous: page.previous,
+            total: page.total,
         })
     }
 

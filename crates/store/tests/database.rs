@@ -154,7 +154,7 @@ async fn save(store: &Store, calls: Vec<CallRecord>) {
 fn request(size: u16) -> PageRequest {
     PageRequest {
         size: PageSize::new(size).unwrap(),
-        cursor: None,
+        ..PageRequest::default()
     }
 }
 

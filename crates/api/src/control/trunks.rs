@@ -124,7 +124,7 @@ impl Wanted {
 
 /// `GET /_switchboard/v1/trunks`.
 pub async fn list(ask: Ask) -> Reply {
-    let request = page::wanted(&ask.query)?;
+    let request = page::wanted(&ask)?;
     let found = ask
         .app
         .store

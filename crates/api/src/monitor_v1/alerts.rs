@@ -44,7 +44,7 @@ pub async fn list(ask: Ask) -> Reply {
         level,
         created,
     };
-    let request = page::wanted(&ask.query)?;
+    let request = page::wanted(&ask)?;
     let found = ask
         .app
         .store

@@ -60,7 +60,7 @@ pub async fn list(ask: Ask) -> Reply {
         friendly_name: ask.query.text("FriendlyName").map(str::to_owned),
         status,
     };
-    let request = page::wanted(&ask.query)?;
+    let request = page::wanted(&ask)?;
     let mut found = ask
         .app
         .store
@@ -70,6 +70,7 @@ pub async fn list(ask: Ask) -> Reply {
     // A subaccount belongs to its owner, so it is not in the list of those that it owns.
     if ask.caller.account.is_subaccount() && request.cursor.is_none() {
         found.items.push(ask.caller.account.clone());
+        found.total = found.total.map(|total| total + 1);
     }
     page::list(&ask, ACCOUNTS, found, wire)
 }

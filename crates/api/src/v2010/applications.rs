@@ -132,7 +132,7 @@ pub async fn list(ask: Ask) -> Reply {
     let filter = ApplicationFilter {
         friendly_name: ask.query.text("FriendlyName").map(str::to_owned),
     };
-    let request = page::wanted(&ask.query)?;
+    let request = page::wanted(&ask)?;
     let found = ask
         .app
         .store

@@ -64,7 +64,7 @@ pub async fn list(ask: Ask) -> Reply {
         started: query.range("StartTime")?,
         ended: query.range("EndTime")?,
     };
-    let request = page::wanted(query)?;
+    let request = page::wanted(&ask)?;
     let found = ask
         .app
         .store

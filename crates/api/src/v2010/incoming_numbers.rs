@@ -265,7 +265,7 @@ async fn listed(ask: Ask, number_type: Option<NumberType>) -> Reply {
         beta: ask.query.boolean("Beta")?,
         number_type,
     };
-    let request = page::wanted(&ask.query)?;
+    let request = page::wanted(&ask)?;
     // All our numbers are of one origin; asking for another finds none.
     let found = match ask.query.text("Origin") {
         None | Some("twilio") => {
@@ -279,6 +279,7 @@ async fn listed(ask: Ask, number_type: Option<NumberType>) -> Reply {
             items: Vec::new(),
             next: None,
             previous: None,
+            total: request.counted.then_some(0),
         },
     };
     page::list(&ask, NUMBERS, found, wire)

@@ -83,7 +83,7 @@ async fn create(ask: Ask, view: View) -> Reply {
 
 async fn list(ask: Ask, view: View) -> Reply {
     ask.main_only()?;
-    let request = page::wanted(&ask.query)?;
+    let request = page::wanted(&ask)?;
     let found = ask
         .app
         .store

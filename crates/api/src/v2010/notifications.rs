@@ -64,7 +64,7 @@ async fn listed(ask: Ask, call: Option<CallSid>) -> Reply {
         level,
         created: ask.query.range("MessageDate")?,
     };
-    let request = page::wanted(&ask.query)?;
+    let request = page::wanted(&ask)?;
     let found = ask
         .app
         .store

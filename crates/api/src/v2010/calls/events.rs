@@ -20,7 +20,7 @@ const EVENTS: Listing = Listing {
 /// `GET …/Calls/{sid}/Events`.
 pub async fn list(ask: Ask, Path((_, sid)): Path<(AccountSid, CallSid)>) -> Reply {
     super::existing(&ask, sid).await?;
-    let request = page::wanted(&ask.query)?;
+    let request = page::wanted(&ask)?;
     let found = ask
         .app
         .store

@@ -58,7 +58,7 @@ pub async fn create(ask: Ask) -> Reply {
 
 /// `GET …/SIP/CredentialLists`.
 pub async fn list(ask: Ask) -> Reply {
-    let request = page::wanted(&ask.query)?;
+    let request = page::wanted(&ask)?;
     let lists = ask.app.store.credential_lists();
     let found = lists.list(ask.account_sid(), &request).await?;
     page::list(&ask, LISTS, found, |list| wire(&ask, list))
@@ -140,7 +140,7 @@ pub async fn create_member(ask: Ask, Path((_, list)): ListPath) -> Reply {
 /// `GET …/SIP/CredentialLists/{list}/Credentials`.
 pub async fn list_members(ask: Ask, Path((_, list)): ListPath) -> Reply {
     existing(&ask, list).await?;
-    let request = page::wanted(&ask.query)?;
+    let request = page::wanted(&ask)?;
     let members = ask.app.store.credentials();
     let found = members.list(ask.account_sid(), list, &request).await?;
     page::list(&ask, CREDENTIALS, found, |member| member_wire(&ask, member))

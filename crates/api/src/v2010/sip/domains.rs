@@ -174,7 +174,7 @@ pub async fn create(ask: Ask) -> Reply {
 
 /// `GET …/SIP/Domains`.
 pub async fn list(ask: Ask) -> Reply {
-    let request = page::wanted(&ask.query)?;
+    let request = page::wanted(&ask)?;
     let domains = ask.app.store.sip_domains();
     let found = domains.list(ask.account_sid(), &request).await?;
     let mut items = Vec::with_capacity(found.items.len());
@@ -186,6 +186,7 @@ pub async fn list(ask: Ask) -> Reply {
         items,
         next: found.next,
         previous: found.previous,
+        total: found.total,
     };
     page::list(&ask, DOMAINS, found, |(domain, auth)| {
         wire(&ask, domain, auth)

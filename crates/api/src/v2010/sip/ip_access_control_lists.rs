@@ -59,7 +59,7 @@ pub async fn create(ask: Ask) -> Reply {
 
 /// `GET …/SIP/IpAccessControlLists`.
 pub async fn list(ask: Ask) -> Reply {
-    let request = page::wanted(&ask.query)?;
+    let request = page::wanted(&ask)?;
     let lists = ask.app.store.ip_access_control_lists();
     let found = lists.list(ask.account_sid(), &request).await?;
     page::list(&ask, LISTS, found, |list| wire(&ask, list))
@@ -130,7 +130,7 @@ pub async fn create_member(ask: Ask, Path((_, list)): ListPath) -> Reply {
 /// `GET …/SIP/IpAccessControlLists/{list}/IpAddresses`.
 pub async fn list_members(ask: Ask, Path((_, list)): ListPath) -> Reply {
     existing(&ask, list).await?;
-    let request = page::wanted(&ask.query)?;
+    let request = page::wanted(&ask)?;
     let members = ask.app.store.ip_addresses();
     let found = members.list(ask.account_sid(), list, &request).await?;
     page::list(&ask, ADDRESSES, found, |member| member_wire(&ask, member))

@@ -145,7 +145,7 @@ async fn create(ask: Ask, domain: SipDomainSid, of: Mapping) -> Reply {
 
 async fn list(ask: Ask, domain: SipDomainSid, of: Mapping) -> Reply {
     domains::existing(&ask, domain).await?;
-    let request = page::wanted(&ask.query)?;
+    let request = page::wanted(&ask)?;
     let found = ask
         .app
         .store
@@ -161,6 +161,7 @@ async fn list(ask: Ask, domain: SipDomainSid, of: Mapping) -> Reply {
         items,
         next: found.next,
         previous: found.previous,
+        total: found.total,
     };
     page::list(&ask, of.listing, found, |(mapping, name)| {
         wire(&ask, mapping, name, of)
