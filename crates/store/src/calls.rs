@@ -260,7 +260,7 @@ async fn save(connection: &mut Connection, call: &CallRecord) -> Result<(), Erro
 mod tests {
     use super::*;
     use crate::store::Location;
-    use model::page::{Cursor, PageSize, Side};
+    use model::page::{Cursor, Side};
 
     /// What SQLite means to do for a statement, one line a step.
     async fn plan(store: &Store, sql: String, values: Vec<Value>) -> String {
