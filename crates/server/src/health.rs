@@ -8,6 +8,7 @@ use api::control::health::Health;
 use api::live::Answering;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock;
 use crate::drivers::switch::{Figures, Happening};
 use crate::rim::Rim;
 
@@ -35,7 +36,14 @@ impl Pulse {
     /// Takes the pulse every second, so that `/metrics` never waits.
     pub async fn run(self) {
         loop {
-            let _ = self.take().await;
+            let calls = self.take().await.map_or(0, |figures| figures.calls);
+            if calls > 0 {
+                // Should this be the last pulse, the calls ended now.
+                let alive = self.rim.store.calls().live_at(clock::now().wall).await;
+                if let Err(error) = alive {
+                    tracing::error!(%error, "the pulse cannot be written down");
+                }
+            }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }

@@ -11,6 +11,7 @@ mod drivers;
 mod effects;
 mod health;
 mod inbound;
+mod interrupted;
 mod legs;
 mod live;
 mod media_port;

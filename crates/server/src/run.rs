@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use api::App;
-use model::now::Wall;
 use serde::Serialize;
-use store::{Change, IdempotencyToken, Location, Store};
+use store::{Location, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -32,7 +31,7 @@ use crate::registrations::Registrations;
 use crate::rim::Rim;
 use crate::sounds::Sounds;
 use crate::speech::flite::Flite;
-use crate::{clock, configured, demo, seed, tls};
+use crate::{clock, configured, demo, interrupted, seed, tls};
 
 /// What a program or a person needs to know to use this system.
 #[derive(Debug, Clone, Serialize)]
@@ -238,7 +237,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         jars: Default::default(),
         preparing: Default::default(),
     };
-    end_interrupted(&store).await?;
+    interrupted::end(&store).await?;
     tokio::spawn(node.run(queue));
     resume(&store, &owner).await?;
 
@@ -357,43 +356,6 @@ fn sip_config(config: &Config, local: SocketAddr, local_tls: Option<SocketAddr>)
             .unwrap_or_else(|| "switchboard".to_owned()),
         limits,
         ..defaults
-    }
-}
-
-/// Ends calls that the last run left open, and executes their wills. To be done before new calls can
-/// begin: they would be taken for open ones.
-async fn end_interrupted(store: &Store) -> anyhow::Result<()> {
-    let now: Wall = clock::now().wall;
-    loop {
-        let mut interrupted = store.calls().interrupted(500).await?;
-        if interrupted.is_empty() {
-            return Ok(());
-        }
-        tracing::warn!(
-            calls = interrupted.len(),
-            "calls that the last run left open are ended"
-        );
-        // Children end before the `Dial` that made them.
-        interrupted.sort_by_key(|call| call.parent.is_none());
-        let mut change = Change::default();
-        for mut call in interrupted {
-            call.status = voice::will::status(&call);
-            call.ended = Some(now);
-            call.updated = now;
-            match store.calls().will(call.sid).await {
-                Ok(Some(will)) => change.owed.push((
-                    voice::will::execute(will, &call),
-                    IdempotencyToken::from_bytes(rand::random()),
-                )),
-                Ok(None) => {}
-                // One that cannot be read must not keep the system from starting.
-                Err(error) => {
-                    tracing::error!(call = %call.sid, %error, "the end of a call will not be reported")
-                }
-            }
-            change.calls.push(call);
-        }
-        store.calls().save(change).await?;
     }
 }
 

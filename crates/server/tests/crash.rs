@@ -20,6 +20,10 @@ const SEED: u64 = 20_100_401;
 /// Quick enough that calls of all ages are there when the end comes, slow enough that some wait.
 const RATE: (&str, &str) = ("SWITCHBOARD_CALLS_PER_SECOND", "8");
 
+/// How long a call that will be cut short has lasted, and how long nobody is there then.
+const TALK: Duration = Duration::from_millis(2_500);
+const DOWN: Duration = Duration::from_secs(4);
+
 /// How long a telephone listens between two looks at its call.
 const LISTEN: Duration = Duration::from_millis(100);
 
@@ -222,16 +226,32 @@ async fn a_call_cut_short_reports_its_end() {
     ];
     let sid = server.call(&form).await;
     server.reaches(&sid, "in-progress").await;
+    tokio::time::sleep(TALK).await;
     server.kill();
+    tokio::time::sleep(DOWN).await;
     let server = Server::start(&folder, &[]).await;
-    let status = status_of(&server, &sid).await;
-    assert!(is_final(&status), "{status}");
+    let record = server.record(&sid).await;
+    let status = record["status"].as_str().unwrap().to_owned();
+    assert_eq!(status, "completed");
+    // rest-calls-18: it lasted until it was last known to live; the time without a process is no
+    // part of it.
+    let lasted: u64 = record["duration"].as_str().unwrap().parse().unwrap();
+    assert!((1..=TALK.as_secs() + 1).contains(&lasted), "{lasted}");
     let told = receiver.until("/status", &sid, &status).await;
     assert!(
         told.iter()
             .all(|got| got.is_signed(server.fact("auth_token")))
     );
-    assert_eq!(told.last().unwrap().get("CallStatus"), status);
+    let end = told.last().unwrap();
+    assert_eq!(end.get("CallStatus"), status);
+    assert_eq!(end.get("CallDuration"), lasted.to_string());
+    assert_eq!(end.get("ErrorCode"), "12400");
+    let below = format!("/Calls/{sid}/Notifications.json");
+    let (_, alerts) = server.api("GET", &below, &[]).await;
+    assert_eq!(
+        alerts["notifications"][0]["error_code"], "12400",
+        "{alerts}"
+    );
 }
 
 #[tokio::test]

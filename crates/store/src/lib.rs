@@ -26,6 +26,7 @@ mod error;
 mod events;
 mod ip_access_control_lists;
 mod keys;
+mod life;
 mod migrations;
 mod owed;
 mod phone_numbers;

@@ -17,6 +17,12 @@ use crate::callback;
 /// Where the time of the end is missing in a will.
 const OPEN: &str = "";
 
+/// Code of the report of a call's end whose process died.
+pub const CODE: u32 = 12400;
+/// What happened, for the report and the debugger.
+pub const REASON: &str =
+    "The call was cut short because the platform stopped: its operator must find out why";
+
 /// The status with which a call ends whose process died: nobody knows how far an unanswered one
 /// would have come.
 pub fn status(record: &CallRecord) -> CallStatus {
@@ -35,7 +41,8 @@ pub(crate) fn write(body: &Body) -> Option<Owed> {
     callback::end(body, status.as_str(), OPEN, OPEN, OPEN, body.sequence)
 }
 
-/// What a will has become now that its call is ended: the report with the times of `ended`.
+/// What a will has become now that its call is ended: the report with the times of `ended`, and with
+/// the reason.
 pub fn execute(mut will: Owed, ended: &CallRecord) -> Owed {
     let at = ended.ended.unwrap_or(ended.updated);
     let (seconds, minutes) = callback::durations(ended);
@@ -46,6 +53,12 @@ pub fn execute(mut will: Owed, ended: &CallRecord) -> Owed {
             "Timestamp" => *value = callback::rfc2822(at),
             _ => {}
         }
+    }
+    for (name, value) in [
+        ("ErrorCode", CODE.to_string()),
+        ("ErrorMessage", REASON.to_owned()),
+    ] {
+        will.parameters.push((name.to_owned(), value));
     }
     will.created = at;
     will
@@ -61,7 +74,7 @@ mod tests {
     use crate::input::{CallEvents, Incoming, Input, Instructions, LegEvent, LegId};
     use crate::{Effect, Policy, Switch};
 
-    /// The report of the end, and the will before it, must not differ in anything.
+    /// The report of the end, and the will before it, differ in nothing but the reason.
     #[test]
     fn a_will_says_what_the_end_itself_would_have_said() {
         let mut now = Now {
@@ -116,7 +129,10 @@ mod tests {
         let failed = ("CallStatus".to_owned(), "failed".to_owned());
         assert!(ringing.parameters.contains(&failed), "{ringing:?}");
         let ended = ended.expect("the call has ended");
-        assert_eq!(ends, [execute(answered.clone(), &ended)]);
+        let mut executed = execute(answered.clone(), &ended);
+        let reason = executed.parameters.split_off(executed.parameters.len() - 2);
+        assert_eq!(reason[0], ("ErrorCode".to_owned(), "12400".to_owned()));
+        assert_eq!(ends, [executed]);
         let two_minutes = ("Duration".to_owned(), "2".to_owned());
         assert!(ends[0].parameters.contains(&two_minutes), "{ends:?}");
     }

@@ -1,0 +1,125 @@
+//! Calls that a crash cut short: ended at the next start, at the last moment they are known to have
+//! lived, with a reason (docs/compat/rest-calls.md, rest-calls-18).
+//!
+//! What their programs would have done next is not done: nobody is on the line any more. Neither the
+//! action of a `Dial` nor a document is asked for; the report of the end says why.
+
+use model::alert::{Alert, Level};
+use model::call::CallRecord;
+use model::error_code::ErrorCode;
+use model::now::Wall;
+use store::{Change, IdempotencyToken, Store};
+use voice::will;
+
+use crate::clock;
+
+/// Calls ended in one transaction at most.
+const GROUP: u16 = 500;
+
+/// Ends calls that the last run left open, and executes their wills. To be done before new calls can
+/// begin: they would be taken for open ones.
+pub async fn end(store: &Store) -> anyhow::Result<()> {
+    let now = clock::now().wall;
+    let lived = store.calls().lived_until().await?;
+    loop {
+        let mut interrupted = store.calls().interrupted(GROUP).await?;
+        if interrupted.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(
+            calls = interrupted.len(),
+            "calls that the last run left open are ended"
+        );
+        // Children end before the `Dial` that made them.
+        interrupted.sort_by_key(|call| call.parent.is_none());
+        let mut change = Change::default();
+        for mut call in interrupted {
+            call.status = will::status(&call);
+            let ended = last_alive(&call, lived, now);
+            call.ended = Some(ended);
+            call.updated = ended;
+            match store.calls().will(call.sid).await {
+                Ok(Some(owed)) => change.owed.push((
+                    will::execute(owed, &call),
+                    IdempotencyToken::from_bytes(rand::random()),
+                )),
+                Ok(None) => {}
+                // One that cannot be read must not keep the system from starting.
+                Err(error) => {
+                    tracing::error!(call = %call.sid, %error, "the end of a call will not be reported")
+                }
+            }
+            change.alerts.push(alert(&call, now));
+            change.calls.push(call);
+        }
+        store.calls().save(change).await?;
+    }
+}
+
+/// The down time is no part of a call: it ended when it was last known to live, not now.
+fn last_alive(call: &CallRecord, lived: Option<Wall>, now: Wall) -> Wall {
+    let lived = lived.unwrap_or(call.updated);
+    // A clock that was set back must not make a call end before it began.
+    lived.min(now).max(call.updated)
+}
+
+fn alert(call: &CallRecord, now: Wall) -> Alert {
+    Alert {
+        sid: model::sid::NotificationSid::from_bytes(rand::random()),
+        account: call.account,
+        call: Some(call.sid),
+        code: ErrorCode::find(will::CODE).unwrap_or(ErrorCode::TWIML_INTERNAL),
+        level: Level::Error,
+        text: will::REASON.to_owned(),
+        request_url: None,
+        request_method: None,
+        request_variables: None,
+        response_headers: None,
+        response_body: None,
+        created: now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::call::{CallStatus, Direction};
+    use model::sid::{AccountSid, CallSid};
+
+    #[test]
+    fn a_call_ends_when_it_was_last_known_to_live() {
+        let second = |n: i64| Wall(n * 1_000_000);
+        let call = CallRecord {
+            sid: CallSid::from_bytes([1; 16]),
+            account: AccountSid::from_bytes([2; 16]),
+            parent: None,
+            to: String::new(),
+            from: String::new(),
+            phone_number: None,
+            application: None,
+            trunk: None,
+            status: CallStatus::InProgress,
+            direction: Direction::Inbound,
+            created: second(10),
+            updated: second(20),
+            started: Some(second(20)),
+            answered: Some(second(20)),
+            ended: None,
+            queue_time_ms: 0,
+            answered_by: None,
+            forwarded_from: None,
+            caller_name: None,
+        };
+        let now = second(3_600);
+        for (lived, ended) in [
+            (None, 20),
+            // The pulse of an earlier life, before this call.
+            (Some(15), 20),
+            (Some(33), 33),
+            // The clock was set back meanwhile.
+            (Some(9_999), 3_600),
+        ] {
+            assert_eq!(last_alive(&call, lived.map(second), now), second(ended));
+        }
+    }
+}
