@@ -121,6 +121,7 @@ impl Node {
                         id,
                         Leg {
                             dialog: None,
+                            dialling: None,
                             media,
                             signalling,
                             description: String::new(),
@@ -164,7 +165,7 @@ impl Node {
                 }
             }
             LegCommand::HangUp => {
-                if let Some(dialog) = self.legs.remove(id).and_then(|leg| leg.dialog) {
+                for dialog in self.legs.remove(id).iter().flat_map(Leg::dialogs) {
                     self.sip.hang_up(now.instant, dialog);
                 }
             }

@@ -4,16 +4,19 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use media::PortId;
-use sip::DialogKey;
+use sip::{DialogKey, ResponseContext};
 use voice::input::LegId;
 
 use crate::media_port::MediaPort;
+use crate::outbound::Destination;
 
 /// One leg as the shell knows it. Dropping it closes its media port.
 #[derive(Debug)]
 pub struct Leg {
-    /// Its SIP dialog; `None` while a route is being looked for.
+    /// Its SIP dialog; `None` for one that we dial until it is answered.
     pub dialog: Option<DialogKey>,
+    /// Where it is being dialled; `None` for one that comes in, and while a route is looked for.
+    pub dialling: Option<Dialling>,
     /// Its media.
     pub media: MediaPort,
     /// Where its signalling comes from.
@@ -22,6 +25,36 @@ pub struct Leg {
     pub description: String,
     /// Whether 200 was sent or received.
     pub answered: bool,
+}
+
+impl Leg {
+    /// Its dialogs: one, or one for each place where it rings.
+    pub fn dialogs(&self) -> Vec<DialogKey> {
+        let ringing = self.dialling.iter().flat_map(|all| all.context.dialogs());
+        self.dialog.into_iter().chain(ringing).collect()
+    }
+}
+
+/// A leg that rings in one place or in several.
+#[derive(Debug)]
+pub struct Dialling {
+    /// Whom is called, and how.
+    pub destination: Box<Destination>,
+    /// Where it rings, and what comes next.
+    pub context: ResponseContext,
+    /// What each place was offered.
+    pub offered: HashMap<DialogKey, Offered>,
+}
+
+/// What one place was offered.
+#[derive(Debug, Clone)]
+pub struct Offered {
+    /// Whether sound must be encrypted.
+    pub secure: bool,
+    /// Where its signalling comes from.
+    pub signalling: SocketAddr,
+    /// Its answer, when that came with a 1xx; the 200 need not repeat it (RFC 3262 section 5).
+    pub early: Option<String>,
 }
 
 /// Every leg of this node.
@@ -49,18 +82,20 @@ impl Legs {
         self.legs.insert(id, leg);
     }
 
-    /// Gives a leg the dialog that was begun for it.
+    /// A dialog was begun for a leg.
     pub fn bind(&mut self, id: LegId, dialog: DialogKey) {
-        if let Some(leg) = self.legs.get_mut(&id) {
-            leg.dialog = Some(dialog);
-            self.by_dialog.insert(dialog, id);
-        }
+        self.by_dialog.insert(dialog, id);
+    }
+
+    /// A dialog of a leg is over, and the leg goes on.
+    pub fn unbind(&mut self, dialog: DialogKey) {
+        self.by_dialog.remove(&dialog);
     }
 
     /// Forgets a leg.
     pub fn remove(&mut self, id: LegId) -> Option<Leg> {
         let leg = self.legs.remove(&id)?;
-        if let Some(dialog) = leg.dialog {
+        for dialog in leg.dialogs() {
             self.by_dialog.remove(&dialog);
         }
         self.by_port.remove(&leg.media.port);

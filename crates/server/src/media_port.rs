@@ -63,6 +63,7 @@ impl MediaRoom {
             address,
             thread: self.thread.clone(),
             local: None,
+            srtp_key: None,
             session_id: rand::random::<u32>().into(),
         })
     }
@@ -91,6 +92,8 @@ pub struct MediaPort {
     thread: MediaThread,
     /// What we last described; its version grows.
     local: Option<Local>,
+    /// Our SRTP key and salt, once one was offered.
+    srtp_key: Option<String>,
     session_id: u64,
 }
 
@@ -107,22 +110,34 @@ impl MediaPort {
         sip::sdp::offer(&local).to_string()
     }
 
-    /// Another offer in a session, encrypted if it was.
+    /// Another offer in a session, encrypted if it is.
     pub fn offer_again(&mut self) -> String {
-        let secure = self
-            .local
-            .as_ref()
-            .is_some_and(|local| local.srtp_key.is_some());
+        let secure = self.secure();
         self.offer(secure)
     }
 
-    /// Takes the answer to our offer and starts the sound.
-    pub fn accept(&mut self, answer: &str, signalling: SocketAddr) -> Result<(), Unacceptable> {
+    /// Whether the sound is, or was last offered to be, encrypted.
+    pub fn secure(&self) -> bool {
+        self.local
+            .as_ref()
+            .is_some_and(|local| local.srtp_key.is_some())
+    }
+
+    /// Takes the answer to our offer, which was `secure` or not, and starts the sound.
+    pub fn accept(
+        &mut self,
+        answer: &str,
+        signalling: SocketAddr,
+        secure: bool,
+    ) -> Result<(), Unacceptable> {
         let answer = read(answer)?;
-        let local = match &self.local {
+        let mut local = match &self.local {
             Some(local) => local.clone(),
-            None => self.describe(false),
+            None => self.describe(secure),
         };
+        // Of several places that were called at once the last may have been offered another kind.
+        local.srtp_key = self.srtp_key.clone().filter(|_| secure);
+        self.local = Some(local.clone());
         let agreed = sip::sdp::accept(&local, &answer)?;
         self.configure(&agreed, signalling)
     }
@@ -147,10 +162,9 @@ impl MediaPort {
     fn describe(&mut self, secure: bool) -> Local {
         let previous = self.local.take();
         let srtp_key = secure.then(|| {
-            previous
-                .as_ref()
-                .and_then(|local| local.srtp_key.clone())
-                .unwrap_or_else(|| BASE64.encode(rand::random::<[u8; 30]>()))
+            self.srtp_key
+                .get_or_insert_with(|| BASE64.encode(rand::random::<[u8; 30]>()))
+                .clone()
         });
         // PCMU first: it is what carriers and browsers choose, so that two legs share a codec and
         // their packets pass through undecoded (performance study).

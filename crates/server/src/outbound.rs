@@ -1,10 +1,12 @@
 //! Where an outgoing call goes: a registered phone, a SIP address, or a number over a trunk.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use model::trunk;
+use sip::Destination as Way;
 use sip::header::NameAddr;
-use sip::{Credentials, Endpoint, Invitation, Secret, Transport, Uri};
+use sip::{Credentials, Endpoint, Invitation, Secret, Target, Transport, Uri};
 use voice::effect::Invite;
 
 use crate::rim::Rim;
@@ -27,23 +29,58 @@ impl RouteFailure {
     }
 }
 
-/// Where the first request goes.
+/// Where the first requests go.
 #[derive(Debug, Clone)]
-enum Target {
-    /// To the phone registered as one of these addresses of record (the domain may have several
+enum Place {
+    /// To the phones registered as one of these addresses of record (the domain may have several
     /// names), looked up when the call is placed.
     Registered(Vec<String>),
-    /// To an address.
-    Address(Transport, SocketAddr),
+    /// To the first of these addresses that works.
+    Addresses(Vec<(Transport, SocketAddr)>),
+}
+
+/// Whom an address means, and where that is.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Request-URI; replaced by the contact for a registered phone.
+    uri: Uri,
+    place: Place,
+}
+
+impl Found {
+    /// What to call: every phone of an address of record, newest first; `local` is our UDP address.
+    pub fn targets(&self, local: SocketAddr, sip: &Endpoint, trusted: bool) -> Vec<Target> {
+        match &self.place {
+            Place::Addresses(addresses) => vec![Target {
+                uri: self.uri.clone(),
+                ways: addresses
+                    .iter()
+                    .map(|&(transport, remote)| Way::Address {
+                        transport,
+                        local,
+                        remote,
+                    })
+                    .collect(),
+                trusted,
+            }],
+            Place::Registered(names) => names
+                .iter()
+                .flat_map(|aor| sip.bindings(aor))
+                .map(|binding| Target {
+                    uri: binding.contact.clone(),
+                    ways: [Way::Flow(binding.flow)].into(),
+                    trusted,
+                })
+                .collect(),
+        }
+    }
 }
 
 /// A found way.
 #[derive(Debug, Clone)]
 pub struct Destination {
-    /// Request-URI; replaced by the contact for a registered phone.
-    uri: Uri,
+    found: Found,
     from: NameAddr,
-    target: Target,
     credentials: Option<Credentials>,
     headers: Vec<(String, String)>,
     /// Whether sound must be encrypted (`sips:` or TLS).
@@ -51,66 +88,66 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// From where the far end's signalling will come, as far as is known yet.
-    pub fn signalling(&self) -> SocketAddr {
-        match &self.target {
-            Target::Address(_, address) => *address,
-            Target::Registered(_) => SocketAddr::from(([0, 0, 0, 0], 0)),
+    /// What to call first; `local` is our UDP address.
+    pub fn targets(&self, local: SocketAddr, sip: &Endpoint) -> Result<Vec<Target>, RouteFailure> {
+        let targets = self.found.targets(local, sip, true);
+        if targets.is_empty() {
+            // 32009: the user is not registered.
+            return Err(RouteFailure::new(480, 32009));
         }
+        Ok(targets)
     }
 
-    /// Whether sound is encrypted: what was asked for, and always towards a phone whose signalling
-    /// is; a key in a description that is not would protect nothing (RFC 4568 section 8.3).
-    pub fn secure(&self, sip: &Endpoint) -> bool {
-        let newest = match &self.target {
-            Target::Registered(names) => names.iter().find_map(|aor| sip.bindings(aor).first()),
-            Target::Address(..) => None,
+    /// Whether sound is encrypted: what was asked for, and always where the signalling is; a key in
+    /// a description that is not would protect nothing (RFC 4568 section 8.3).
+    pub fn secure(&self, way: &Way) -> bool {
+        let transport = match way {
+            Way::Flow(flow) => flow.transport,
+            Way::Address { transport, .. } => *transport,
         };
-        self.secure || newest.is_some_and(|binding| binding.flow.transport == Transport::Tls)
+        self.secure || transport == Transport::Tls
     }
 
-    /// The invitation; `local` is our UDP address.
+    /// The invitation to one place. `trusted`: it may be told the password; `spare`: there is
+    /// another to try.
     pub fn invitation(
         &self,
+        uri: Uri,
+        way: Way,
+        trusted: bool,
+        spare: bool,
         offer: String,
-        local: SocketAddr,
-        sip: &Endpoint,
-    ) -> Result<Invitation, RouteFailure> {
-        let (request_uri, destination) = match &self.target {
-            Target::Address(transport, remote) => (
-                self.uri.clone(),
-                sip::invitation::Destination::Address {
-                    transport: *transport,
-                    local,
-                    remote: *remote,
-                },
-            ),
-            Target::Registered(names) => {
-                // The newest binding; 32009: the user is not registered.
-                let binding = names
-                    .iter()
-                    .find_map(|aor| sip.bindings(aor).first())
-                    .ok_or(RouteFailure::new(480, 32009))?;
-                (
-                    binding.contact.clone(),
-                    sip::invitation::Destination::Flow(binding.flow),
-                )
-            }
-        };
-        Ok(Invitation {
-            request_uri,
-            to: NameAddr::new(self.uri.clone()),
+    ) -> Invitation {
+        Invitation {
+            request_uri: uri,
+            to: NameAddr::new(self.found.uri.clone()),
             from: self.from.clone(),
-            destination,
+            destination: way,
             route_set: Vec::new(),
             offer,
             headers: self.headers.clone(),
-            credentials: self.credentials.clone(),
+            credentials: self.credentials.clone().filter(|_| trusted),
             contact_user: None,
             // The engine watches the ringing time itself.
             timeout: None,
-        })
+            patience: spare.then_some(PATIENCE),
+        }
     }
+}
+
+/// How long an address may stay silent when there is another: three repetitions are out by then.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Finds the ways to the contacts of a 3xx, in their order. One that cannot be reached is left out.
+pub async fn locate(rim: &Rim, contacts: Vec<Uri>) -> Vec<Found> {
+    let mut all = Vec::new();
+    for contact in contacts {
+        match find(rim, contact).await {
+            Ok(found) => all.push(found),
+            Err(failure) => tracing::debug!(?failure, "a redirection leads nowhere"),
+        }
+    }
+    all
 }
 
 /// Finds the way.
@@ -149,11 +186,25 @@ async fn to_uri(
     for ours in ["edge", "region"] {
         uri.params.remove(ours);
     }
+    let secure = uri.scheme == "sips";
+    Ok(Destination {
+        found: find(rim, uri).await?,
+        from: caller(&invite.from, &rim.host()),
+        credentials,
+        headers,
+        secure,
+    })
+}
+
+/// Whom a SIP address means: the phones of one of our domains, or a server elsewhere.
+async fn find(rim: &Rim, uri: Uri) -> Result<Found, RouteFailure> {
+    if !matches!(uri.scheme.as_str(), "sip" | "sips") {
+        return Err(RouteFailure::new(404, 32011));
+    }
     let domain = rim
         .domain(&uri.host)
         .await
         .map_err(|_| RouteFailure::new(503, 20500))?;
-    let from = caller(&invite.from, &rim.host());
     // Another port of a developer's own computer is another server, not one of our phones.
     let elsewhere =
         uri.address().is_some() && uri.port.is_some_and(|port| port != rim.local.port());
@@ -163,13 +214,9 @@ async fn to_uri(
             .into_iter()
             .map(|host| Uri::sip(uri.user.as_deref(), &host, None).aor())
             .collect();
-        return Ok(Destination {
+        return Ok(Found {
             uri,
-            from,
-            target: Target::Registered(names),
-            credentials,
-            headers,
-            secure: false,
+            place: Place::Registered(names),
         });
     }
     let transport = match uri.params.value("transport") {
@@ -178,15 +225,14 @@ async fn to_uri(
         None => Transport::Udp,
     };
     let port = uri.port.unwrap_or(transport.default_port());
-    let address = look_up(rim, &uri.host, port).await?;
-    let secure = transport == Transport::Tls;
-    Ok(Destination {
+    let addresses = look_up(rim, &uri.host, port).await?;
+    let addresses = addresses
+        .into_iter()
+        .map(|address| (transport, address))
+        .collect();
+    Ok(Found {
         uri,
-        from,
-        target: Target::Address(transport, address),
-        credentials,
-        headers,
-        secure,
+        place: Place::Addresses(addresses),
     })
 }
 
@@ -202,10 +248,11 @@ async fn to_number(rim: &Rim, invite: &Invite) -> Result<Destination, RouteFailu
         trunk::Transport::Tcp => Transport::Tcp,
         trunk::Transport::Tls => Transport::Tls,
     };
-    let mut addresses = tokio::net::lookup_host((trunk.host.as_str(), trunk.port))
+    let addresses = tokio::net::lookup_host((trunk.host.as_str(), trunk.port))
         .await
-        .map_err(|_| RouteFailure::new(503, 32011))?;
-    let address = addresses.next().ok_or(RouteFailure::new(503, 32011))?;
+        .map_err(|_| RouteFailure::new(503, 32011))?
+        .map(|address| (transport, address))
+        .collect();
     let credentials = match (&trunk.username, &trunk.password) {
         (Some(username), Some(password)) => Some(Credentials {
             username: username.clone(),
@@ -215,9 +262,11 @@ async fn to_number(rim: &Rim, invite: &Invite) -> Result<Destination, RouteFailu
         _ => None,
     };
     Ok(Destination {
-        uri: Uri::sip(Some(&invite.to), &trunk.host, Some(trunk.port)),
+        found: Found {
+            uri: Uri::sip(Some(&invite.to), &trunk.host, Some(trunk.port)),
+            place: Place::Addresses(addresses),
+        },
         from: caller(&invite.from, &rim.host()),
-        target: Target::Address(transport, address),
         credentials,
         headers: Vec::new(),
         secure: transport == Transport::Tls,
@@ -225,15 +274,18 @@ async fn to_number(rim: &Rim, invite: &Invite) -> Result<Destination, RouteFailu
 }
 
 /// A SIP address that a customer names is held to the same rule as a URL that a customer names.
-async fn look_up(rim: &Rim, host: &str, port: u16) -> Result<SocketAddr, RouteFailure> {
+async fn look_up(rim: &Rim, host: &str, port: u16) -> Result<Vec<SocketAddr>, RouteFailure> {
     let host = host.trim_matches(['[', ']']);
     let addresses = tokio::net::lookup_host((host, port))
         .await
         .map_err(|_| RouteFailure::new(404, 32011))?;
-    addresses
-        .into_iter()
-        .find(|address| rim.egress.permits(address.ip()))
-        .ok_or(RouteFailure::new(403, 32011))
+    let permitted: Vec<_> = addresses
+        .filter(|address| rim.egress.permits(address.ip()))
+        .collect();
+    if permitted.is_empty() {
+        return Err(RouteFailure::new(403, 32011));
+    }
+    Ok(permitted)
 }
 
 /// The From header: the number or user as it is to be shown.

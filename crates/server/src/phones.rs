@@ -315,6 +315,7 @@ impl Network {
                 credentials: None,
                 contact_user: Some(from.to_owned()),
                 timeout: Some(Duration::from_secs(180)),
+                patience: None,
             },
         )
     }
@@ -351,7 +352,7 @@ impl Network {
                 if let Some(&other) = self.carried.get(&key) {
                     self.sip.answer(now, other, sdp);
                 } else if let Some(call) = self.calls.get_mut(&key) {
-                    if let Err(error) = call.media.accept(&sdp, self.switchboard) {
+                    if let Err(error) = call.media.accept(&sdp, self.switchboard, false) {
                         tracing::warn!(%error, "a virtual telephone cannot use the answer");
                     }
                     self.talk(key);

@@ -178,6 +178,15 @@ impl Rim {
         });
     }
 
+    /// Looks for the ways to the contacts of a redirection.
+    pub fn locate(&self, leg: LegId, branch: sip::BranchId, contacts: Vec<sip::Uri>) {
+        let rim = self.clone();
+        tokio::spawn(async move {
+            let found = outbound::locate(&rim, contacts).await;
+            rim.tell(Happening::Located(leg, branch, found)).await;
+        });
+    }
+
     /// Asks the engine on behalf of the API.
     pub async fn ask(&self, call: CallSid, change: voice::input::Modify) -> Option<Reply> {
         let request = RequestId(rand::random());

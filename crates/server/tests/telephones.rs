@@ -6,7 +6,10 @@ mod harness;
 #[path = "harness/telephone.rs"]
 mod telephone;
 
-use harness::{Folder, Server};
+use std::time::Duration;
+
+use harness::{Folder, Receiver, Server};
+use sip::HeaderName;
 use telephone::Telephone;
 
 async fn calls(server: &Server, user: &str) -> String {
@@ -43,4 +46,153 @@ async fn a_telephone_that_registered_before_a_crash_is_called_after_it() {
         .answer(&invite, from, "486 Busy Here", "", "")
         .await;
     server.reaches(&sid, "busy").await;
+}
+
+/// Where the other telephone of a test registers as well.
+async fn two(server: &Server) -> (Telephone, Telephone) {
+    let (mut first, mut second) = (Telephone::of("alice").await, Telephone::of("alice").await);
+    first.register(server).await;
+    second.register(server).await;
+    (first, second)
+}
+
+// sip-registration-2
+#[tokio::test]
+async fn every_telephone_of_a_user_rings_and_the_others_stop_when_one_answers() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]).await;
+    let (first, second) = two(&server).await;
+    let sid = calls(&server, "alice").await;
+    let (one, from) = first.request("INVITE").await;
+    let (other, _) = second.request("INVITE").await;
+    assert_ne!(
+        one.headers.value(HeaderName::CallId),
+        other.headers.value(HeaderName::CallId)
+    );
+    first.answer(&one, from, "180 Ringing", "", "").await;
+    second.answer(&other, from, "180 Ringing", "", "").await;
+    server.reaches(&sid, "ringing").await;
+    second.pick_up(&other, from).await;
+    second.request("ACK").await;
+    let (cancel, _) = first.request("CANCEL").await;
+    assert_eq!(
+        cancel.headers.value(HeaderName::Reason),
+        Some("SIP;cause=200;text=\"Call completed elsewhere\"")
+    );
+    first.answer(&cancel, from, "200 OK", "", "").await;
+    first
+        .answer(&one, from, "487 Request Terminated", "", "")
+        .await;
+    first.request("ACK").await;
+    server.reaches(&sid, "in-progress").await;
+    server.change(&sid, &[("Status", "completed")]).await;
+    second.request("BYE").await;
+    server.reaches(&sid, "completed").await;
+}
+
+// sip-registration-3
+#[tokio::test]
+async fn of_two_telephones_that_answer_at_once_the_later_is_hung_up_on() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]).await;
+    let (first, second) = two(&server).await;
+    let receiver = Receiver::with(&[]).await;
+    let to = format!("sip:alice@{}", server.fact("sip_domain"));
+    let status = receiver.url("/status");
+    for _ in 0..5 {
+        let sid = server
+            .call(&[
+                ("To", &to),
+                ("From", server.number("demo")),
+                ("Twiml", "<Response><Pause length=\"60\"/></Response>"),
+                ("StatusCallback", &status),
+                ("StatusCallbackEvent", "answered"),
+                ("StatusCallbackEvent", "completed"),
+            ])
+            .await;
+        let (one, from) = first.request("INVITE").await;
+        let (other, _) = second.request("INVITE").await;
+        tokio::join!(first.pick_up(&one, from), second.pick_up(&other, from));
+        // Both are acknowledged; one is hung up on at once, the other only when we say so.
+        first.request("ACK").await;
+        second.request("ACK").await;
+        let (loser, winner, bye) = tokio::select! {
+            (bye, _) = first.request("BYE") => (&first, &second, bye),
+            (bye, _) = second.request("BYE") => (&second, &first, bye),
+        };
+        loser.answer(&bye, from, "200 OK", "", "").await;
+        server.reaches(&sid, "in-progress").await;
+        let quiet = winner.hear_within(Duration::from_millis(300)).await;
+        assert!(quiet.is_none(), "the winner hears {quiet:?}");
+        server.change(&sid, &[("Status", "completed")]).await;
+        let (bye, _) = winner.request("BYE").await;
+        winner.answer(&bye, from, "200 OK", "", "").await;
+        let reports = receiver.until("/status", &sid, "completed").await;
+        let told: Vec<_> = reports.iter().map(|got| got.get("CallStatus")).collect();
+        assert_eq!(told, ["in-progress", "completed"]);
+    }
+}
+
+// sip-registration-2
+#[tokio::test]
+async fn a_call_ends_with_the_best_refusal_once_all_telephones_have_refused() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]).await;
+    let (first, second) = two(&server).await;
+    let sid = calls(&server, "alice").await;
+    let (one, from) = first.request("INVITE").await;
+    let (other, _) = second.request("INVITE").await;
+    first.answer(&one, from, "486 Busy Here", "", "").await;
+    first.request("ACK").await;
+    second
+        .answer(&other, from, "480 Temporarily Unavailable", "", "")
+        .await;
+    server.reaches(&sid, "busy").await;
+
+    // Hung up before anybody answers: all stop ringing.
+    let sid = calls(&server, "alice").await;
+    let (one, _) = first.request("INVITE").await;
+    let (other, _) = second.request("INVITE").await;
+    first.answer(&one, from, "180 Ringing", "", "").await;
+    second.answer(&other, from, "180 Ringing", "", "").await;
+    server.reaches(&sid, "ringing").await;
+    server.change(&sid, &[("Status", "canceled")]).await;
+    first.request("CANCEL").await;
+    second.request("CANCEL").await;
+    server.reaches(&sid, "canceled").await;
+}
+
+// sip-calls-1
+#[tokio::test]
+async fn a_redirection_is_followed_to_another_telephone() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]).await;
+    let mut first = Telephone::of("alice").await;
+    first.register(&server).await;
+    let elsewhere = Telephone::of("bob").await;
+    let sid = calls(&server, "alice").await;
+    let (invite, from) = first.request("INVITE").await;
+    let contacts = format!(
+        "Contact: <sip:nobody@127.0.0.1:1;transport=sctp>;q=0.9, <sip:bob@{}>;q=0.5\r\n",
+        elsewhere.address
+    );
+    first
+        .answer(&invite, from, "302 Moved Temporarily", &contacts, "")
+        .await;
+    first.request("ACK").await;
+    let (invite, from) = elsewhere.request("INVITE").await;
+    assert_eq!(invite.uri.user.as_deref(), Some("bob"));
+    elsewhere.pick_up(&invite, from).await;
+    server.reaches(&sid, "in-progress").await;
+    server.change(&sid, &[("Status", "completed")]).await;
+    elsewhere.request("BYE").await;
+
+    // A telephone that sends the call back to itself does not get it again.
+    let sid = calls(&server, "alice").await;
+    let (invite, from) = first.request("INVITE").await;
+    let contacts = format!("Contact: <sip:alice@{}>\r\n", first.address);
+    first
+        .answer(&invite, from, "302 Moved Temporarily", &contacts, "")
+        .await;
+    server.reaches(&sid, "failed").await;
 }

@@ -257,6 +257,7 @@ impl Endpoint {
                 Timer::SessionRefresh(key) => self.session_refresh(now, key),
                 Timer::SessionExpired(key) => self.session_expired(now, key),
                 Timer::ReofferAgain(key) => self.reoffer_again(now, key),
+                Timer::Silence(id) => self.client_silent(now, id),
                 Timer::InvitationTimeout(key) => self.invitation_timeout(now, key),
                 Timer::Binding(aor, number) => self.binding_expired(&aor, number),
                 Timer::Nonce(nonce) => {

@@ -47,4 +47,7 @@ pub struct Invitation {
     pub contact_user: Option<String>,
     /// Give up (CANCEL) when nobody has answered for this long; `None`: the caller watches itself.
     pub timeout: Option<Duration>,
+    /// Give up with 408 when the other side has shown no sign of life for this long, not even a 100;
+    /// `None`: 64*T1. For who has another address to try.
+    pub patience: Option<Duration>,
 }

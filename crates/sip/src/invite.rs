@@ -124,6 +124,10 @@ impl Endpoint {
             Purpose::Invite(key),
             credentials.clone(),
         );
+        // Short, and harmless when it comes too late: not kept to be cancelled.
+        if let Some(patience) = invitation.patience {
+            self.timers.set(now + patience, Timer::Silence(tx));
+        }
         let invitation_timeout = invitation
             .timeout
             .map(|after| self.timers.set(now + after, Timer::InvitationTimeout(key)));

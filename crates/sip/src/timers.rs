@@ -36,6 +36,8 @@ pub(crate) enum Timer {
     ReofferAgain(DialogKey),
     /// Nobody answered our call.
     InvitationTimeout(DialogKey),
+    /// Our INVITE may not have arrived.
+    Silence(u64),
     /// A registration ends: address of record, number of the binding.
     Binding(String, u64),
     /// A nonce ends.

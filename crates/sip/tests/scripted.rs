@@ -355,6 +355,7 @@ fn a_second_answer_is_hung_up() {
             credentials: None,
             contact_user: None,
             timeout: None,
+            patience: None,
         },
     );
     let heard = desk.heard();
@@ -444,6 +445,7 @@ fn streams_are_framed_pinged_and_reused() {
             credentials: None,
             contact_user: None,
             timeout: None,
+            patience: None,
         },
     );
     let sent = desk.endpoint.poll_transmit().expect("INVITE");

@@ -11,7 +11,10 @@ use media::PortId;
 use model::call::CallStatus;
 use model::now::Now;
 use model::sid::CallSid;
-use sip::{Admission, ChallengeId, DialogKey, EndReason};
+use sip::{
+    Admission, BranchId, ChallengeId, DialogKey, EndReason, HeaderName, Headers, NameAddr,
+    ResponseContext, Step,
+};
 use tokio::sync::mpsc;
 use voice::input::{LegEvent, LegId, Modify, PlaybackId, RequestId};
 use voice::{Input, Switch};
@@ -21,9 +24,9 @@ use crate::clock;
 use crate::drivers::sip::{Arrival, Wires};
 use crate::effects::Waiting;
 use crate::inbound::{self, Verdict};
-use crate::legs::{Leg, Legs};
+use crate::legs::{Dialling, Leg, Legs, Offered};
 use crate::media_port::MediaRoom;
-use crate::outbound::{Destination, RouteFailure};
+use crate::outbound::{Destination, Found, RouteFailure};
 use crate::registrations::Registrations;
 use crate::rim::Rim;
 
@@ -47,6 +50,8 @@ pub enum Happening {
     Resolved(DialogKey, Box<Verdict>),
     /// Where a call goes was looked up.
     Routed(LegId, Result<Box<Destination>, RouteFailure>),
+    /// Where the contacts of a redirection are was looked up.
+    Located(LegId, BranchId, Vec<Found>),
     /// Speech or audio is ready to be played, or is not to be had.
     Sound(LegId, PlaybackId, u32, Result<media::Source, (u32, String)>),
     /// Everything up to the change with this number is on disk.
@@ -197,17 +202,16 @@ impl Node {
                 self.sip.admit(now.instant, challenge, admission)
             }
             Happening::Resolved(dialog, verdict) => self.handle_verdict(now, dialog, *verdict),
-            Happening::Routed(leg, Ok(destination)) => self.invite(now.instant, leg, *destination),
-            Happening::Routed(leg, Err(failure)) => {
-                if self.legs.remove(leg).is_some() {
-                    self.tell(
-                        now,
-                        leg,
-                        LegEvent::Failed {
-                            sip_status: failure.sip_status,
-                            code: failure.code,
-                        },
-                    );
+            Happening::Routed(leg, Ok(destination)) => self.invite(now, leg, destination),
+            Happening::Routed(leg, Err(failure)) => self.failed(now, leg, failure),
+            Happening::Located(leg, branch, found) => {
+                let targets = found
+                    .iter()
+                    .flat_map(|found| found.targets(self.wires.local, &self.sip, false))
+                    .collect();
+                if let Some(dialling) = self.dialling(leg) {
+                    dialling.context.located(branch, targets);
+                    self.dial(now, leg);
                 }
             }
             Happening::Sound(leg, playback, loops, sound) => {
@@ -289,7 +293,17 @@ impl Node {
                 let Some(id) = self.legs.of_dialog(key) else {
                     return;
                 };
-                let early_media = sdp.is_some_and(|sdp| self.accept(id, &sdp));
+                let mut early_media = false;
+                if let Some(dialling) = self.dialling(id) {
+                    dialling.context.progressed(key);
+                    let alone = dialling.context.alone();
+                    if let Some(offered) = dialling.offered.get_mut(&key)
+                        && sdp.is_some()
+                    {
+                        offered.early.clone_from(&sdp);
+                        early_media = alone && self.accept(id, key, sdp);
+                    }
+                }
                 if status == 180 || status == 183 {
                     self.tell(now, id, LegEvent::Ringing { early_media });
                 }
@@ -298,45 +312,45 @@ impl Node {
                 let Some(id) = self.legs.of_dialog(key) else {
                     return;
                 };
-                let agreed = sdp.is_none_or(|sdp| self.accept(id, &sdp));
+                let Some(dialling) = self.dialling(id) else {
+                    return;
+                };
+                if !dialling.context.answered(key) {
+                    return self.sip.hang_up(now.instant, key);
+                }
+                self.dial(now, id);
+                let agreed = self.accept(id, key, sdp);
                 if let Some(leg) = self.legs.leg_mut(id) {
                     leg.answered = true;
+                    leg.dialog = Some(key);
+                    leg.dialling = None;
                 }
                 if agreed {
                     self.tell(now, id, LegEvent::Answered);
                 } else {
                     self.sip.hang_up(now.instant, key);
-                    self.legs.remove(id);
-                    self.tell(
-                        now,
-                        id,
-                        LegEvent::Failed {
-                            sip_status: 488,
-                            code: None,
-                        },
-                    );
+                    let unusable = RouteFailure {
+                        sip_status: 488,
+                        code: None,
+                    };
+                    self.failed(now, id, unusable);
                 }
             }
             E::Acknowledged { key, sdp } => {
                 // The caller made no offer: ours was in the 200, and here is their answer.
-                if let (Some(id), Some(sdp)) = (self.legs.of_dialog(key), sdp) {
-                    self.accept(id, &sdp);
+                if let (Some(id), Some(_)) = (self.legs.of_dialog(key), &sdp) {
+                    self.accept(id, key, sdp);
                 }
             }
-            E::Rejected { key, status, .. } => {
-                if let Some(id) = self.legs.of_dialog(key) {
-                    self.legs.remove(id);
-                    self.tell(
-                        now,
-                        id,
-                        LegEvent::Failed {
-                            sip_status: status,
-                            code: None,
-                        },
-                    );
-                }
-            }
+            E::Rejected {
+                key,
+                status,
+                headers,
+                ..
+            } => self.refused(now, key, status, contacts(&headers)),
             E::Canceled { key, .. } => self.gone(now, key, LegEvent::HungUp),
+            // Of several places one broke the protocol: the others go on.
+            E::Ended { key, .. } if self.rings(key) => self.refused(now, key, 500, Vec::new()),
             E::Ended { key, reason } => {
                 let event = match reason {
                     EndReason::HungUpThere => LegEvent::HungUp,
@@ -394,12 +408,22 @@ impl Node {
         }
     }
 
-    /// Takes the far end's answer to our offer; false when it cannot be used.
-    fn accept(&mut self, id: LegId, sdp: &str) -> bool {
+    /// Takes the far end's answer to our offer, or the one that came early; false when it cannot be
+    /// used.
+    fn accept(&mut self, id: LegId, key: DialogKey, sdp: Option<String>) -> bool {
         let Some(leg) = self.legs.leg_mut(id) else {
             return false;
         };
-        match leg.media.accept(sdp, leg.signalling) {
+        let place = leg.dialling.as_ref().and_then(|all| all.offered.get(&key));
+        let secure = place.map_or(leg.media.secure(), |place| place.secure);
+        if let Some(place) = place {
+            leg.signalling = place.signalling;
+        }
+        let early = place.and_then(|place| place.early.clone());
+        let Some(sdp) = sdp.or(early) else {
+            return true;
+        };
+        match leg.media.accept(&sdp, leg.signalling, secure) {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(leg = id.0, %error, "the far end's answer cannot be used");
@@ -471,6 +495,7 @@ impl Node {
             id,
             Leg {
                 dialog: Some(dialog),
+                dialling: None,
                 media,
                 signalling,
                 description,
@@ -481,30 +506,102 @@ impl Node {
     }
 
     /// Places the call of a leg whose route was found.
-    fn invite(&mut self, now: Instant, id: LegId, destination: Destination) {
+    fn invite(&mut self, now: Now, id: LegId, destination: Box<Destination>) {
+        let targets = destination.targets(self.wires.local, &self.sip);
         // The leg may have been hung up while its route was looked for.
         let Some(leg) = self.legs.leg_mut(id) else {
             return;
         };
-        leg.signalling = destination.signalling();
-        let offer = leg.media.offer(destination.secure(&self.sip));
-        let invitation = destination.invitation(offer, self.wires.local, &self.sip);
-        match invitation {
-            Ok(invitation) => {
-                let dialog = self.sip.invite(now, invitation);
-                self.legs.bind(id, dialog);
+        match targets {
+            Ok(targets) => {
+                leg.dialling = Some(Dialling {
+                    destination,
+                    context: ResponseContext::new(targets),
+                    offered: HashMap::new(),
+                });
+                self.dial(now, id);
             }
-            Err(failure) => {
-                self.legs.remove(id);
-                self.tell(
-                    clock::now(),
-                    id,
-                    LegEvent::Failed {
-                        sip_status: failure.sip_status,
-                        code: failure.code,
-                    },
-                );
+            Err(failure) => self.failed(now, id, failure),
+        }
+    }
+
+    /// Takes the next steps of a leg that is being dialled.
+    fn dial(&mut self, now: Now, id: LegId) {
+        while let Some(leg) = self.legs.leg_mut(id)
+            && let Some(dialling) = &mut leg.dialling
+            && let Some(step) = dialling.context.poll()
+        {
+            match step {
+                Step::Invite {
+                    branch,
+                    uri,
+                    way,
+                    trusted,
+                    spare,
+                } => {
+                    let secure = dialling.destination.secure(&way);
+                    let signalling = match way {
+                        sip::Destination::Flow(flow) => flow.remote,
+                        sip::Destination::Address { remote, .. } => remote,
+                    };
+                    let offer = leg.media.offer(secure);
+                    let invitation = dialling
+                        .destination
+                        .invitation(uri, way, trusted, spare, offer);
+                    let key = self.sip.invite(now.instant, invitation);
+                    dialling.context.placed(branch, key);
+                    dialling.offered.insert(
+                        key,
+                        Offered {
+                            secure,
+                            signalling,
+                            early: None,
+                        },
+                    );
+                    self.legs.bind(id, key);
+                }
+                Step::Locate { branch, contacts } => self.rim.locate(id, branch, contacts),
+                Step::Cancel(key) => {
+                    dialling.offered.remove(&key);
+                    self.legs.unbind(key);
+                    self.sip.hang_up_with(now.instant, key, ELSEWHERE);
+                }
+                Step::Failed(sip_status) => {
+                    let code = None;
+                    self.failed(now, id, RouteFailure { sip_status, code });
+                }
             }
+        }
+    }
+
+    fn dialling(&mut self, id: LegId) -> Option<&mut Dialling> {
+        self.legs.leg_mut(id)?.dialling.as_mut()
+    }
+
+    /// Whether a dialog is one of a leg that is not answered yet.
+    fn rings(&mut self, key: DialogKey) -> bool {
+        let leg = self.legs.of_dialog(key);
+        leg.is_some_and(|id| self.dialling(id).is_some())
+    }
+
+    /// One place refused a call.
+    fn refused(&mut self, now: Now, key: DialogKey, status: u16, contacts: Vec<sip::Uri>) {
+        let Some(id) = self.legs.of_dialog(key) else {
+            return;
+        };
+        self.legs.unbind(key);
+        if let Some(dialling) = self.dialling(id) {
+            dialling.offered.remove(&key);
+            dialling.context.rejected(key, status, contacts);
+            self.dial(now, id);
+        }
+    }
+
+    /// A leg came to nothing.
+    fn failed(&mut self, now: Now, id: LegId, failure: RouteFailure) {
+        if self.legs.remove(id).is_some() {
+            let RouteFailure { sip_status, code } = failure;
+            self.tell(now, id, LegEvent::Failed { sip_status, code });
         }
     }
 
@@ -617,4 +714,22 @@ impl Node {
         }
         self.media.thread.stop();
     }
+}
+
+/// Why the other places stop ringing (RFC 3326).
+const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+
+/// The contacts of a 3xx, the one with the highest `q` first (RFC 3261 section 20.10).
+fn contacts(headers: &Headers) -> Vec<sip::Uri> {
+    let mut all: Vec<(f32, sip::Uri)> = headers
+        .list(HeaderName::Contact)
+        .into_iter()
+        .filter_map(|text| NameAddr::parse(text).ok())
+        .map(|contact| {
+            let q = contact.params.value("q").and_then(|q| q.parse().ok());
+            (q.unwrap_or(1.0), contact.uri)
+        })
+        .collect();
+    all.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    all.into_iter().map(|(_, uri)| uri).collect()
 }

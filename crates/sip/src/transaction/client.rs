@@ -171,6 +171,20 @@ impl Endpoint {
         self.client_failed(now, id, 408);
     }
 
+    /// Whoever has another address to try does not wait for timer B. An answer that comes all the
+    /// same is cancelled or hung up on.
+    pub(crate) fn client_silent(&mut self, now: Instant, id: u64) {
+        let silent = self
+            .clients
+            .get(&id)
+            .filter(|tx| tx.state == ClientState::Calling && !tx.abandoned);
+        if let Some(Purpose::Invite(key)) = silent.map(|tx| tx.purpose) {
+            self.cancel_client(now, id, None);
+            self.drop_call(key);
+            self.rejected(key, 408, status::phrase(408), Headers::new());
+        }
+    }
+
     /// No response will come: one is made up (RFC 3261 section 8.1.3.1).
     pub(crate) fn client_failed(&mut self, now: Instant, id: u64, status: u16) {
         let Some(tx) = self.clients.get(&id) else {

@@ -88,6 +88,7 @@ impl World {
             credentials: None,
             contact_user: Some("alice".into()),
             timeout: None,
+            patience: None,
         }
     }
 
