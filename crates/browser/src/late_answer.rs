@@ -1,0 +1,189 @@
+//! What a device is told when it is no longer called, and when it answers too late.
+//!
+//! The server cannot see whether a device rings, was ignored, or is asking for its microphone:
+//! nothing is sent for these. `hangup` is heard only once the microphone is there, `cancel` closes
+//! the media of an answering device only from 1.10.3. The two, in this order, end a call in every
+//! version and every phase; that is the default.
+
+use crate::error::{Fault, code};
+use crate::frame::ToBrowser;
+use crate::sdk::Sdk;
+
+/// What somebody sees who answers at the moment another wins, or the caller gives up.
+///
+/// Who has not answered sees `cancel` with any of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum LateAnswer {
+    /// `hangup`, then `cancel`: `accept`, then `disconnect`.
+    #[default]
+    HangupThenCancel,
+    /// `cancel` alone: `accept`, then `cancel`. Versions before 1.10.3, whose microphone would stay
+    /// open, get `hangup` before it.
+    Cancel,
+    /// An error 31003 before the end.
+    Timeout,
+    /// An error 31008 with our text before the end; the only one that 2.8 and newer show with no
+    /// option set.
+    Cancelled,
+    /// Nothing: the page finds out by itself that no sound comes. For tests of applications.
+    Silence,
+}
+
+impl LateAnswer {
+    /// All of them, with the words of configuration files.
+    pub const ALL: [(&'static str, LateAnswer); 5] = [
+        ("hangup-then-cancel", LateAnswer::HangupThenCancel),
+        ("cancel", LateAnswer::Cancel),
+        ("error-31003", LateAnswer::Timeout),
+        ("error-31008", LateAnswer::Cancelled),
+        ("silence", LateAnswer::Silence),
+    ];
+
+    /// The frames that end a call at a device whose phase is not known.
+    pub(crate) fn farewell(self, sdk: Sdk, call: &str, reason: &Reason) -> Vec<ToBrowser> {
+        let fault = match self {
+            LateAnswer::Timeout => Some(Fault::new(code::TIMEOUT, reason.text())),
+            LateAnswer::Cancelled => Some(Fault::new(code::CANCELLED, reason.text())),
+            _ => reason.fault(),
+        };
+        let call = call.to_owned();
+        let cancel = ToBrowser::Cancel { call: call.clone() };
+        match self {
+            LateAnswer::Cancel | LateAnswer::Silence if sdk.cancel_closes_media() => vec![cancel],
+            _ => vec![ToBrowser::Hangup { call, fault }, cancel],
+        }
+    }
+}
+
+impl std::str::FromStr for LateAnswer {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<LateAnswer, ()> {
+        LateAnswer::ALL
+            .iter()
+            .find(|(word, _)| *word == text)
+            .map(|(_, behaviour)| *behaviour)
+            .ok_or(())
+    }
+}
+
+/// Why a call is ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// Somebody else was faster.
+    AnsweredElsewhere {
+        /// Who: an identity, a number, an address.
+        by: String,
+    },
+    /// The other party gave up or hung up.
+    HungUp,
+    /// Nobody answered in time.
+    NoAnswer,
+    /// Another device of the identity declined.
+    Declined,
+    /// Something went wrong; the page is shown what.
+    Fault(Fault),
+}
+
+impl Reason {
+    /// One word, for messages and records.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Reason::AnsweredElsewhere { .. } => "answered-elsewhere",
+            Reason::HungUp => "hung-up",
+            Reason::NoAnswer => "no-answer",
+            Reason::Declined => "declined",
+            Reason::Fault(_) => "failed",
+        }
+    }
+
+    /// What the page is shown before the end.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        match self {
+            Reason::Fault(fault) => Some(fault.clone()),
+            _ => None,
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Reason::AnsweredElsewhere { by } => format!("The call was answered by {by}"),
+            Reason::HungUp => "The caller has hung up".to_owned(),
+            Reason::NoAnswer => "The call was not answered in time".to_owned(),
+            Reason::Declined => "The call was declined on another device".to_owned(),
+            Reason::Fault(fault) => fault.message.clone(),
+        }
+    }
+}
+
+/// How a page learns who answered, and when the two parties hear each other. The original tells
+/// neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Notices {
+    /// As the original.
+    None,
+    /// A frame of a type of its own, for who listens on the SDK's stream.
+    #[default]
+    Stream,
+    /// A call message, event `messageReceived`, from 2.2.
+    Message,
+    /// Both.
+    Both,
+}
+
+impl Notices {
+    pub(crate) fn stream(self) -> bool {
+        matches!(self, Notices::Stream | Notices::Both)
+    }
+
+    pub(crate) fn message(self) -> bool {
+        matches!(self, Notices::Message | Notices::Both)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(behaviour: LateAnswer, sdk: Sdk) -> String {
+        behaviour
+            .farewell(sdk, "CA", &Reason::HungUp)
+            .iter()
+            .map(|frame| match frame {
+                ToBrowser::Hangup { fault: None, .. } => "hangup".to_owned(),
+                ToBrowser::Hangup {
+                    fault: Some(fault), ..
+                } => format!("hangup {}", fault.code),
+                ToBrowser::Cancel { .. } => "cancel".to_owned(),
+                other => panic!("{other:?}"),
+            })
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    #[test]
+    fn the_safe_order_wherever_a_cancel_alone_would_leave_a_microphone_open() {
+        for old in [Sdk::new(1, 6, 0), Sdk::new(1, 10, 2), Sdk::UNKNOWN] {
+            for (_, behaviour) in LateAnswer::ALL {
+                let said = kinds(behaviour, old);
+                assert!(
+                    said.starts_with("hangup") && said.ends_with("cancel"),
+                    "{said}"
+                );
+            }
+        }
+        let new = Sdk::new(2, 12, 4);
+        assert_eq!(kinds(LateAnswer::HangupThenCancel, new), "hangup, cancel");
+        assert_eq!(kinds(LateAnswer::Cancel, new), "cancel");
+        assert_eq!(kinds(LateAnswer::Timeout, new), "hangup 31003, cancel");
+        assert_eq!(kinds(LateAnswer::Cancelled, new), "hangup 31008, cancel");
+    }
+
+    #[test]
+    fn the_words_are_read_back() {
+        for (word, behaviour) in LateAnswer::ALL {
+            assert_eq!(word.parse(), Ok(behaviour));
+        }
+        assert_eq!("later".parse::<LateAnswer>(), Err(()));
+    }
+}
