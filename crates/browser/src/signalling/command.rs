@@ -186,7 +186,7 @@ impl Signalling {
                     sdp => sdp,
                 };
                 part.state = State::Active(Active {
-                    peer: std::mem::take(&mut dialling.author),
+                    author: std::mem::take(&mut dialling.author),
                     ..Active::default()
                 });
                 call.phase = Phase::Answered(device);

@@ -500,7 +500,9 @@ impl Signalling {
         };
         let on = part.socket;
         match &part.state {
-            State::Active(active) if on == Some(socket) || active.author.same(&Author::of(&sdp)) => {
+            State::Active(active)
+                if on == Some(socket) || active.author.same(&Author::of(&sdp)) =>
+            {
                 self.came_back(sid, device, socket);
             }
             State::Active(_) | State::Offered(_) => self.moved(now, sid, device, socket, sdp),
