@@ -82,6 +82,17 @@ impl Server {
                 }
             }
         };
+        Client::new(found)
+    }
+}
+
+impl Client {
+    /// The server that runs with this data folder, if it is one of the development mode.
+    pub fn of_folder(data: &Path) -> Result<Self, Failure> {
+        Self::new(facts(data)?)
+    }
+
+    fn new(found: Found) -> Result<Self, Failure> {
         let http = reqwest::Client::builder()
             .no_proxy()
             .connect_timeout(Duration::from_secs(5))

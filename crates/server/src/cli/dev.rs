@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::doctor::holder;
 use super::settings::{SettingFlags, resolve};
 use super::{Failure, Outcome, say};
 use crate::banner::{self, Language};
@@ -90,8 +92,16 @@ pub async fn live(config: Config, ready: impl FnOnce(&Facts) -> Option<Kept>) ->
     let mut end = Signals::new()
         .map_err(|error| Failure::new(Failure::FAILED, format!("no signals: {error}")))?;
     let development = config.mode == Mode::Development;
+    let wanted = [
+        Some(config.http),
+        config.https,
+        Some(config.sip),
+        config.sips,
+    ];
     let running = tokio::select! {
-        started = run::start(config) => started.map_err(|error| not_started(&error, development))?,
+        started = run::start(config) => {
+            started.map_err(|error| not_started(&error, development, wanted))?
+        }
         // Nothing was promised to anybody yet.
         () = end.next() => return Ok(()),
     };
@@ -107,17 +117,39 @@ pub async fn live(config: Config, ready: impl FnOnce(&Facts) -> Option<Kept>) ->
     }
 }
 
-fn not_started(error: &anyhow::Error, development: bool) -> Failure {
+/// Why it could not start, and what to do about it. `wanted` are the addresses to listen on.
+fn not_started(
+    error: &anyhow::Error,
+    development: bool,
+    wanted: [Option<SocketAddr>; 4],
+) -> Failure {
     let in_use = error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
         .any(|cause| cause.kind() == std::io::ErrorKind::AddrInUse);
+    let locked = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<store::Error>())
+        .any(|cause| matches!(cause, store::Error::Locked { .. }));
+    // All of our own are closed by now.
+    let holder = || {
+        let mut fixed = wanted
+            .into_iter()
+            .flatten()
+            .filter(|address| address.port() != 0);
+        fixed.find_map(holder::of_port)
+    };
     let cure = match (in_use, development) {
-        (true, true) => {
-            "another program has the port; `switchboard dev --ports auto` takes free ones"
+        _ if locked => "`--data DIR` names one".to_owned(),
+        (true, development) => {
+            let holder = holder().unwrap_or_else(|| "another program".to_owned());
+            let cure = match development {
+                true => "`switchboard dev --ports auto` takes free ones",
+                false => "end it, or set another address",
+            };
+            format!("{holder} has the port; {cure}")
         }
-        (true, false) => "another program has the port; end it, or set another address",
-        (false, _) => "`switchboard doctor` looks for the cause",
+        (false, _) => "`switchboard doctor` looks for the cause".to_owned(),
     };
     Failure::new(Failure::FAILED, format!("{error:#}; {cure}"))
 }
