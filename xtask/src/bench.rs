@@ -3,11 +3,15 @@
 //! The load comes from the same cores. The first run after a start is thrown away. What was lost on
 //! the way makes the figures not count, and the task fail.
 
+mod against;
 mod api;
 mod application;
 mod bridge;
+mod endpoint;
+mod memory;
 mod packets;
 mod phone;
+mod ready;
 mod report;
 mod signalling;
 mod sound;
@@ -17,7 +21,6 @@ mod whole_call;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -29,13 +32,13 @@ use crate::test;
 use api::Client;
 use application::Application;
 use phone::Phones;
-use report::{Figure, Finding, Target};
+use report::Finding;
 
-/// How much load.
+/// What to measure, and with how much load.
 #[derive(Args)]
 pub struct Options {
     /// Only this measurement; may be repeated. Without it, all that are not long.
-    #[arg(long, value_name = "NAME", value_parser = ["ready", "whole-call", "signalling", "bridge"])]
+    #[arg(long, value_name = "NAME", value_parser = MEASUREMENTS.map(|one| one.name))]
     only: Vec<String>,
     /// Print the JSON object and nothing else.
     #[arg(long)]
@@ -52,25 +55,83 @@ pub struct Options {
     /// bridge: how long they talk, in seconds.
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
+    /// memory: how many calls.
+    #[arg(long, default_value_t = 10_000, value_name = "CALLS")]
+    short_calls: usize,
+    /// memory: calls begun per second.
+    #[arg(long, default_value_t = 200.0, value_name = "RATE")]
+    short_rate: f64,
+    /// against: another SIP server on this computer, or `kamailio`, which is then started.
+    #[arg(long, value_name = "ADDRESS")]
+    against: Option<String>,
+    /// against: what to dial there, so that it calls the number it is called by back to the port
+    /// in `--callee`; without it, `sip:bench@ADDRESS`.
+    #[arg(long, value_name = "URI")]
+    against_dial: Option<String>,
+    /// against: its process, whose CPU time counts together with that of its children.
+    #[arg(long, value_name = "PID")]
+    against_pid: Option<u32>,
+    /// against: calls begun per second.
+    #[arg(long, default_value_t = 100.0, value_name = "RATE")]
+    against_rate: f64,
+    /// The port where our called party listens; any free one without it. Another server must be
+    /// set up to send its calls there.
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    callee: u16,
     /// Use programs built already, in this folder, instead of building.
     #[arg(long, value_name = "FOLDER")]
     programs: Option<PathBuf>,
 }
 
-/// Measures one thing.
-type Measure = fn(&Bench, &Options) -> anyhow::Result<Finding>;
+/// One measurement.
+#[derive(Clone, Copy)]
+struct Measurement {
+    name: &'static str,
+    /// Whether it is left out unless it is asked for.
+    long: bool,
+    measure: fn(&Bench, &Options) -> anyhow::Result<Finding>,
+}
 
-/// What can be measured, in this order.
-const MEASUREMENTS: [(&str, Measure); 4] = [
-    ("ready", ready),
-    ("whole-call", whole_call::measure),
-    ("signalling", signalling::measure),
-    ("bridge", bridge::measure),
+impl Measurement {
+    const fn short(
+        name: &'static str,
+        measure: fn(&Bench, &Options) -> anyhow::Result<Finding>,
+    ) -> Self {
+        Self {
+            name,
+            long: false,
+            measure,
+        }
+    }
+
+    const fn long(
+        name: &'static str,
+        measure: fn(&Bench, &Options) -> anyhow::Result<Finding>,
+    ) -> Self {
+        Self {
+            long: true,
+            ..Self::short(name, measure)
+        }
+    }
+}
+
+/// What can be measured, in this order, each on a server of its own.
+const MEASUREMENTS: [Measurement; 8] = [
+    Measurement::short("ready", ready::empty),
+    Measurement::short("endpoint", endpoint::measure),
+    Measurement::short("whole-call", whole_call::measure),
+    Measurement::short("signalling", signalling::measure),
+    Measurement::short("bridge", bridge::measure),
+    Measurement::long("against", against::measure),
+    Measurement::long("memory", memory::measure),
+    Measurement::long("ready-full", ready::full),
 ];
 
 /// What all measurements share.
 pub struct Bench {
+    program: PathBuf,
     folder: PathBuf,
+    config: PathBuf,
     switchboard: Switchboard,
     ready: Value,
     ready_ms: f64,
@@ -85,17 +146,29 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
         Some(folder) => folder.clone(),
         None => return again_when_built(root),
     };
-    let bench = Bench::start(&programs, options)?;
     let mut findings = Vec::new();
-    for (name, measure) in MEASUREMENTS {
-        if options.only.is_empty() || options.only.iter().any(|only| only == name) {
-            bench.say(&format!("{name} …"));
-            let finding = measure(&bench, options)
-                .with_context(|| format!("{name}\n{}", bench.switchboard.log()))?;
-            findings.push(finding);
+    for Measurement {
+        name,
+        long,
+        measure,
+    } in MEASUREMENTS
+    {
+        let asked = options.only.iter().any(|only| only == name)
+            || name == "against" && options.only.is_empty() && options.against.is_some();
+        if !asked && (long || !options.only.is_empty()) {
+            continue;
         }
+        let bench = Bench::start(&programs, options)?;
+        bench.say(&format!("{name} …"));
+        let mut finding = measure(&bench, options)
+            .with_context(|| format!("{name}\n{}", bench.switchboard.log()))?;
+        if let Err(error) = bench.switchboard.end() {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            finding.faults.push(first.to_owned());
+        }
+        findings.push(finding);
     }
-    bench.switchboard.end()?;
     if !options.json {
         println!("{}", report::table(&findings));
     }
@@ -133,47 +206,34 @@ fn again_when_built(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// P12: from the start of the process to its first line, by which every socket is open.
-fn ready(bench: &Bench, _options: &Options) -> anyhow::Result<Finding> {
-    Ok(Finding {
-        name: "ready".to_owned(),
-        what: "start to ready, with an empty database".to_owned(),
-        figures: vec![
-            Figure::new("start_to_ready", "ms", bench.ready_ms).against("P12", Target::Most(300.0)),
-        ],
-        faults: Vec::new(),
-    })
-}
-
 impl Bench {
     fn start(programs: &Path, options: &Options) -> anyhow::Result<Self> {
         let folder = programs.join("bench");
-        let phones = Phones::start()?;
+        let program = programs.join("switchboard");
+        let phones = Phones::start(options.callee)?;
         let application = Application::start(phones.callee)?;
         // Our callers are a carrier: known by address and port, as every program on this computer
         // shares the address.
-        std::fs::create_dir_all(programs.join("bench.d"))?;
-        let config = programs.join("bench.d/switchboard.toml");
+        let config = programs.join("bench.toml");
         let trunk = format!(
             "[[trunk]]\nname = \"load\"\nhost = \"127.0.0.1\"\nport = {}\nsources = [\"127.0.0.1/32\"]\n",
             phones.caller.port()
         );
         std::fs::write(&config, trunk)?;
-        let settings = [
-            ("SWITCHBOARD_CALLS_PER_SECOND", "1000"),
-            ("SWITCHBOARD_MAX_CALLS", "100000"),
-            ("SWITCHBOARD_LOG", "warn"),
-            (
-                "SWITCHBOARD_CONFIG",
-                config.to_str().context("a path in UTF-8")?,
-            ),
-        ];
-        let began = Instant::now();
-        let switchboard = Switchboard::start(&programs.join("switchboard"), &folder, &settings)?;
-        let ready_ms = began.elapsed().as_secs_f64() * 1000.0;
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+        }
+        let settings = settings(&config);
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let (switchboard, ready_ms) = Switchboard::resume(&program, &folder, &settings)?;
         let ready = serde_json::from_str(&std::fs::read_to_string(switchboard.ready())?)?;
         Ok(Self {
+            program,
             folder,
+            config,
             switchboard,
             ready,
             ready_ms,
@@ -181,6 +241,11 @@ impl Bench {
             phones,
             quiet: options.json,
         })
+    }
+
+    /// What the server is told by environment.
+    fn settings(&self) -> [(&'static str, String); 4] {
+        settings(&self.config)
     }
 
     /// Tells a person who waits.
@@ -239,4 +304,13 @@ impl Bench {
         self.client()?.post(&self.path(&resource)?, &url)?;
         Ok(())
     }
+}
+
+fn settings(config: &Path) -> [(&'static str, String); 4] {
+    [
+        ("SWITCHBOARD_CALLS_PER_SECOND", "1000".to_owned()),
+        ("SWITCHBOARD_MAX_CALLS", "100000".to_owned()),
+        ("SWITCHBOARD_LOG", "warn".to_owned()),
+        ("SWITCHBOARD_CONFIG", config.display().to_string()),
+    ]
 }

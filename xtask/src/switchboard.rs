@@ -27,7 +27,17 @@ impl Switchboard {
         if folder.exists() {
             std::fs::remove_dir_all(folder)?;
         }
+        Ok(Self::resume(program, folder, settings)?.0)
+    }
+
+    /// The same with the data that is there; also how long it took, in milliseconds.
+    pub fn resume(
+        program: &Path,
+        folder: &Path,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<(Self, f64)> {
         std::fs::create_dir_all(folder)?;
+        let began = Instant::now();
         let log = File::create(folder.join("log"))?;
         let child = Command::new(program)
             .args(["dev", "--json", "--ports", "auto", "--data"])
@@ -67,13 +77,14 @@ impl Switchboard {
                 switchboard.log()
             ),
         };
+        let milliseconds = began.elapsed().as_secs_f64() * 1000.0;
         let ready: serde_json::Value = serde_json::from_str(&line)
             .with_context(|| format!("the first line is no JSON: {line}"))?;
         if ready["ready"] != true {
             bail!("the first line does not say ready: {line}");
         }
         std::fs::write(switchboard.ready(), &line)?;
-        Ok(switchboard)
+        Ok((switchboard, milliseconds))
     }
 
     /// Its process.

@@ -32,7 +32,7 @@ pub fn measure(bench: &Bench, options: &Options) -> anyhow::Result<Finding> {
     run(bench, &ours, options.bridged.min(20), 2.0)?;
     bench.say("thrown away: the first run");
     let run = run(bench, &ours, options.bridged, options.seconds)?;
-    Ok(run.finding("bridge", options))
+    Ok(run.finding("bridge"))
 }
 
 /// A server that can be called, and how.
@@ -122,7 +122,7 @@ pub fn run(bench: &Bench, callable: &Callable, calls: usize, seconds: f64) -> an
 
 impl Run {
     /// As figures; those of the server's process only if it is ours to look at.
-    pub fn finding(&self, name: &str, options: &Options) -> Finding {
+    pub fn finding(&self, name: &str) -> Finding {
         let (tally, calls) = (&self.tally, self.calls.len() as f64);
         let ms = |from: Option<std::time::Instant>, to: Option<std::time::Instant>| {
             Some((to? - from?).as_secs_f64() * 1000.0)
@@ -230,11 +230,22 @@ impl Run {
                 self.seconds
             ),
             figures,
-            faults: self.faults(options),
+            faults: self.faults(),
         }
     }
 
-    fn faults(&self, _options: &Options) -> Vec<String> {
+    /// Server CPU, percent of a core by call.
+    pub fn cpu_percent_per_call(&self) -> f64 {
+        self.used.cpu_ms / (self.seconds * 10.0) / self.calls.len().max(1) as f64
+    }
+
+    /// 99 % of one-way delays through the server against those past it, in milliseconds.
+    pub fn delay_added_p99(&self) -> f64 {
+        self.tally.bridged_delay.quantile(0.99) - self.tally.direct_delay.quantile(0.99)
+    }
+
+    /// Why the figures do not count.
+    pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         let count = |is: fn(&Call) -> bool| self.calls.iter().filter(|call| is(call)).count();
         let mut fault = |count: usize, what: &str| {

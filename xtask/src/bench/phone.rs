@@ -8,6 +8,7 @@ mod message;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -92,6 +93,7 @@ struct Book {
 /// The parties.
 pub struct Phones {
     shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
     /// From where calls come.
     pub caller: SocketAddr,
     /// Where calls arrive.
@@ -99,17 +101,17 @@ pub struct Phones {
 }
 
 impl Phones {
-    /// Opens both ports and listens.
-    pub fn start() -> anyhow::Result<Self> {
-        let open = || -> anyhow::Result<UdpSocket> {
-            let socket = UdpSocket::bind("127.0.0.1:0").context("a socket for calls")?;
+    /// Opens both ports and listens; the called party's is `callee`, or any when that is 0.
+    pub fn start(callee: u16) -> anyhow::Result<Self> {
+        let open = |port: u16| -> anyhow::Result<UdpSocket> {
+            let socket = UdpSocket::bind(("127.0.0.1", port)).context("a socket for calls")?;
             packets::prepare(&socket, 16 << 20);
             socket.set_read_timeout(Some(Duration::from_millis(100)))?;
             Ok(socket)
         };
         let shared = Arc::new(Shared {
-            caller: open()?,
-            callee: open()?,
+            caller: open(0)?,
+            callee: open(callee)?,
             ended: AtomicBool::new(false),
             book: Mutex::new(Book {
                 run: 0,
@@ -118,7 +120,7 @@ impl Phones {
             }),
         });
         let (caller, callee) = (shared.caller.local_addr()?, shared.callee.local_addr()?);
-        for listen in [Shared::hear_caller, Shared::hear_callee] {
+        let threads = [Shared::hear_caller, Shared::hear_callee].map(|listen| {
             let shared = Arc::clone(&shared);
             std::thread::spawn(move || {
                 let mut buffer = vec![0; LONGEST];
@@ -126,10 +128,11 @@ impl Phones {
                     // Errors are time-outs, or ports that are gone: nothing was lost by them.
                     listen(&shared, &mut buffer);
                 }
-            });
-        }
+            })
+        });
         Ok(Self {
             shared,
+            threads: threads.into(),
             caller,
             callee,
         })
@@ -205,6 +208,9 @@ impl Phones {
 impl Drop for Phones {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            thread.join().ok();
+        }
     }
 }
 
@@ -401,7 +407,7 @@ mod tests {
     /// The parties call each other without a server between: all of the call must happen.
     #[test]
     fn parties_can_call_each_other() {
-        let phones = Phones::start().expect("sockets");
+        let phones = Phones::start(0).expect("sockets");
         let sound = Arc::new(Sound::start(3).expect("sockets"));
         phones
             .begin(Load {
