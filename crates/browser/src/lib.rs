@@ -16,6 +16,7 @@ pub mod event;
 pub mod frame;
 mod heartbeat;
 pub mod late_answer;
+mod pass;
 pub mod peer;
 pub mod peers;
 mod reconnect;

@@ -135,6 +135,7 @@ codes! {
     CLIENT_CONNECTION 31005 400 "Connection error: gateway closed it"
     CLIENT_TRANSPORT 31009 400 "No transport to send or receive on"
     CLIENT_MICROPHONE 31201 400 "Microphone cannot be used"
+    CLIENT_NAME 31105 400 "Invalid client name"
     CLIENT_SIGNATURE 31202 401 "Token signature validation failed"
     CLIENT_NO_ACCOUNT 31203 401 "No valid account"
     CLIENT_INVALID_TOKEN 31204 401 "Invalid token"

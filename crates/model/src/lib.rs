@@ -1,11 +1,13 @@
 //! The nouns everybody shares: identifiers, records, times, error codes. No I/O, no async.
 #![forbid(unsafe_code)]
 
+pub mod access_token;
 pub mod account;
 pub mod alert;
 pub mod application;
 pub mod binding;
 pub mod call;
+pub mod capability_token;
 pub mod credential_list;
 pub mod error_code;
 pub mod event;
@@ -18,6 +20,7 @@ pub mod phone_number;
 pub mod pii;
 pub mod sid;
 pub mod sip_domain;
+pub mod token;
 pub mod trunk;
 
 /// Writes the four things every closed set of words needs: all of it, the word, and both ways.
