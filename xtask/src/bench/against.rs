@@ -211,7 +211,7 @@ children=2
 disable_tcp=yes
 auto_aliases=no
 listen=udp:{address}
-loadmodule "kex.so"
+loadmodule "pv.so"
 loadmodule "tm.so"
 loadmodule "sl.so"
 loadmodule "rr.so"

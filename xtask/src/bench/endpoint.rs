@@ -118,6 +118,7 @@ pub fn measure(_bench: &Bench, _options: &Options) -> anyhow::Result<Finding> {
                 credentials: None,
                 contact_user: None,
                 timeout: None,
+                patience: None,
             },
         );
         caller.spent += began.elapsed();
