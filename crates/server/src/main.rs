@@ -15,6 +15,7 @@ mod interrupted;
 mod legs;
 mod live;
 mod media_port;
+mod open_files;
 mod outbound;
 mod phones;
 mod registrations;

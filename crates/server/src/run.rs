@@ -31,7 +31,7 @@ use crate::registrations::Registrations;
 use crate::rim::Rim;
 use crate::sounds::Sounds;
 use crate::speech::flite::Flite;
-use crate::{clock, configured, demo, interrupted, seed, tls};
+use crate::{clock, configured, demo, interrupted, open_files, seed, tls};
 
 /// What a program or a person needs to know to use this system.
 #[derive(Debug, Clone, Serialize)]
@@ -109,6 +109,20 @@ impl Running {
 
 /// Starts everything. Returns once every socket is open.
 pub async fn start(config: Config) -> anyhow::Result<Running> {
+    if let Some(files) = open_files::raise()
+        && let Some(fit) = open_files::fewer_than(config.max_calls, files)
+    {
+        let wanted = config.max_calls * open_files::PER_CALL + open_files::BESIDES;
+        let cure = format!(
+            "the limit of {files} open files is enough for {fit} bridged calls, not for max-calls = {}; raise it to {wanted} (`ulimit -n`, or LimitNOFILE= in the service's unit), or lower max-calls",
+            config.max_calls
+        );
+        // A developer's own computer hardly needs that many.
+        match config.mode {
+            Mode::Production => tracing::warn!("{cure}"),
+            Mode::Development => tracing::info!("{cure}"),
+        }
+    }
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("cannot make the data folder {}", config.data.display()))?;
     let hosts = [
