@@ -50,6 +50,8 @@ pub async fn create(ask: Ask) -> Reply {
     machine_detection(form, &mut warnings)?;
     recording(form, &mut warnings)?;
     let sip_auth = sip_auth(form)?;
+    byoc(form, &mut warnings)?;
+    form.url("ClientNotificationUrl", ErrorCode::INVALID_URL)?;
 
     let sid = CallSid::from_bytes(ask.app.draw());
     let record = CallRecord {
@@ -397,6 +399,26 @@ fn recording(form: &Form, warnings: &mut Vec<(ErrorCode, String)>) -> Result<(),
             "Record is not available on calls yet; use the Record verb".into(),
         ));
     }
+    Ok(())
+}
+
+/// `Byoc` names a trunk of a product that is not here: its form is checked, and a warning says that
+/// the call goes out as any other.
+fn byoc(form: &Form, warnings: &mut Vec<(ErrorCode, String)>) -> Result<(), Refusal> {
+    let Some(text) = form.text("Byoc") else {
+        return Ok(());
+    };
+    let digits = text.strip_prefix("BY").unwrap_or_default();
+    if digits.len() != 32 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(Refusal::new(
+            ErrorCode::INVALID_SID,
+            format!("Byoc {} is not a trunk's SID", shorten(text)),
+        ));
+    }
+    warnings.push((
+        ErrorCode::UNKNOWN_PARAMETER,
+        "Byoc is not available; the call goes out over the trunk that claims its number".into(),
+    ));
     Ok(())
 }
 
