@@ -50,6 +50,8 @@ pub struct Settings {
     /// Whether a requested caller id counts as verified at once, without a call that asks for the
     /// code. An alert says so each time.
     pub validate_caller_ids_at_once: bool,
+    /// Where the demo document is served: `VoiceUrl` of a number that is bought without any.
+    pub demo_url: Option<String>,
 }
 
 impl Default for Settings {
@@ -60,6 +62,7 @@ impl Default for Settings {
             base_domain: "twilio.com".into(),
             max_call_duration: Duration::from_secs(14_400),
             validate_caller_ids_at_once: true,
+            demo_url: None,
         }
     }
 }

@@ -104,6 +104,45 @@ async fn every_documented_refusal_has_its_code() {
         .refused(400, 21421);
 }
 
+// rest-numbers-10
+#[tokio::test]
+async fn a_number_without_a_url_gets_the_demo() {
+    let demo = "http://127.0.0.1:3000/welcome/voice/";
+    let world = World::with(api::Settings {
+        demo_url: Some(demo.into()),
+        ..api::Settings::default()
+    })
+    .await;
+    let application = world.post("/Applications.json", &[]).await.ok(201);
+    let application = application["sid"].as_str().unwrap();
+    for (index, (more, voice_url)) in [
+        (None, json!(demo)),
+        (Some(("VoiceUrl", URL)), json!(URL)),
+        (Some(("VoiceUrl", "")), json!(null)),
+        (Some(("VoiceApplicationSid", application)), json!(null)),
+        (Some(("VoiceApplicationSid", "")), json!(demo)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let number = format!("+1206555014{index}");
+        let form: Vec<_> = [("PhoneNumber", number.as_str())]
+            .into_iter()
+            .chain(more)
+            .collect();
+        let bought = world.post(PATH, &form).await.ok(201);
+        assert_eq!(bought["voice_url"], voice_url, "{more:?}");
+    }
+    // The demo is not what a fallback could stand in for.
+    world
+        .post(
+            PATH,
+            &[("PhoneNumber", "+12065550149"), ("VoiceFallbackUrl", URL)],
+        )
+        .await
+        .refused(400, 21405);
+}
+
 #[tokio::test]
 async fn an_area_code_is_sold_out_after_a_hundred() {
     let world = World::new().await;

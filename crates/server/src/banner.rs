@@ -140,8 +140,9 @@ pub fn banner(facts: &Facts, data: &str, language: Language, colour: bool) -> St
     );
     let _ = writeln!(
         out,
-        "  --data-urlencode Url={}/_switchboard/demo/voice",
-        facts.api
+        "  --data-urlencode Url={}{}",
+        facts.api,
+        crate::demo::WELCOME
     );
     let _ = writeln!(
         out,
@@ -311,7 +312,7 @@ pub mod tests {
             "{curl}"
         );
         assert!(
-            curl.ends_with("Url=http://127.0.0.1:65535/_switchboard/demo/voice"),
+            curl.ends_with("Url=http://127.0.0.1:65535/welcome/voice/"),
             "{curl}"
         );
         assert!(banner.contains(r"--data 'it'\''s here'"), "{banner}");

@@ -12,21 +12,30 @@ use media::Sound;
 pub const GREETING: &str =
     "Hello. This is Switchboard, speaking from your own computer. Here is some music.";
 
-/// `/_switchboard/demo/…`: documents for the demo numbers, and the file that they play.
+/// Where the original serves its demo document (on a host of its own), and so do we.
+pub const WELCOME: &str = "/welcome/voice/";
+
+/// The demo document, and `/_switchboard/demo/…`: documents for the demo numbers, and the file that they play.
 pub fn router() -> Router {
     Router::new()
+        .route(WELCOME, any(welcome))
+        .route(WELCOME.trim_end_matches('/'), any(welcome))
         .route("/_switchboard/demo/chime.wav", get(chime))
         .route("/_switchboard/demo/{program}", any(program))
         .route("/_switchboard/demo/menu/choice", any(choice))
         .route("/_switchboard/demo/failures/choice", any(failure))
 }
 
+/// A sentence and a file, as in the original.
+async fn welcome() -> Response {
+    twiml(&format!(
+        "<Say>{GREETING}</Say><Play>/_switchboard/demo/chime.wav</Play>"
+    ))
+}
+
 async fn program(Path(program): Path<String>) -> Response {
     match program.as_str() {
-        // The original's demo document: a sentence and a file.
-        "voice" => twiml(&format!(
-            "<Say>{GREETING}</Say><Play>/_switchboard/demo/chime.wav</Play>"
-        )),
+        "voice" => welcome().await,
         "echo" => twiml("<Say>Speak after the tone. You will hear yourself.</Say><Echo/>"),
         "menu" => twiml(
             r#"<Gather action="menu/choice" numDigits="1" timeout="10"><Say>Press one for the time of your life. Press two for music. Press any other key to hear it named.</Say></Gather><Say>You pressed nothing. Goodbye.</Say>"#,

@@ -263,6 +263,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         health: Arc::new(pulse.clone()),
         settings: Arc::new(api::Settings {
             max_call_duration: Duration::from_secs(config.max_call_secs),
+            // In production nothing may be fetched from this computer.
+            demo_url: (config.mode == Mode::Development).then(|| format!("{api}{}", demo::WELCOME)),
             ..api::Settings::default()
         }),
         clock: Arc::new(clock::now),

@@ -68,7 +68,7 @@ async fn a_call_reports_its_steps_and_is_heard() {
     let (_folder, server) = started().await;
     let receiver = Receiver::with(&[]).await;
     let (url, callback) = (
-        format!("{}/_switchboard/demo/voice", server.fact("api")),
+        format!("{}/welcome/voice/", server.fact("api")),
         receiver.url("/status?a=b%20c"),
     );
     let sid = server
@@ -110,6 +110,57 @@ async fn a_call_reports_its_steps_and_is_heard() {
         with_sound > seconds * 0.5,
         "{with_sound} s of {seconds} s are not silent"
     );
+}
+
+// rest-numbers-10
+#[tokio::test]
+async fn a_number_bought_without_a_url_plays_the_demo() {
+    let (_folder, server) = started().await;
+    let number = "+12065550142";
+    let buy = [("PhoneNumber", number)];
+    let (status, bought) = server.api("POST", "/IncomingPhoneNumbers.json", &buy).await;
+    assert_eq!(status, 201, "{bought}");
+    let url = format!("{}/welcome/voice/", server.fact("api"));
+    assert_eq!(bought["voice_url"], url);
+    let phone = server.phone(5);
+    server.dial(phone, number).await;
+    let state = |wanted: &'static str| {
+        let server = &server;
+        eventually("the phone is where it should be", SOON, async move || {
+            (server.phone_state(phone).await == wanted).then_some(())
+        })
+    };
+    state("talking").await;
+    state("idle").await;
+    let heard = server.heard(phone).await;
+    let with_sound = heard.chunks(FRAME).filter(|frame| loud(frame)).count() as f64 * 0.02;
+    assert!(with_sound > 3.0, "only {with_sound} s of sound");
+}
+
+// rest-codes-21214
+#[tokio::test]
+async fn a_number_that_no_trunk_claims_is_not_reached() {
+    let (_folder, server) = started().await;
+    // The trunk to the virtual telephones claims every number; now only theirs.
+    let trunk = format!("/_switchboard/v1/trunks/TK{:032x}", 1);
+    let only = json!({ "default": false, "prefixes": ["+1500"] })
+        .to_string()
+        .into_bytes();
+    let changed = server
+        .try_request("POST", &trunk, "application/json", only)
+        .await;
+    assert_eq!(changed.unwrap().0, 200);
+    let from = server.number("demo");
+    let to = [("To", "+493023125000"), ("From", from), ("Twiml", WAITING)];
+    let sid = server.call(&to).await;
+    server.reaches(&sid, "failed").await;
+    let path = format!("/Calls/{sid}/Notifications.json");
+    let shown = eventually("the notification is stored", SOON, async || {
+        let (_, shown) = server.api("GET", &path, &[]).await;
+        (shown["notifications"][0]["error_code"] == "21214").then_some(shown)
+    })
+    .await;
+    assert_eq!(shown["notifications"][0]["log"], "0");
 }
 
 #[tokio::test]

@@ -234,6 +234,10 @@ async fn bought(ask: Ask, kind: Option<NumberType>) -> Reply {
     number.number_type = kind.unwrap_or_else(|| available_numbers::kind_of(&number.phone_number));
     wanted.clone().apply(&mut number);
     check_fallback(&wanted, &number)?;
+    // compat rest-numbers-10: it is never silent, unless an empty VoiceUrl asks for that.
+    if wanted.voice_url.is_none() && number.voice_application.is_none() && number.trunk.is_none() {
+        number.voice_url = ask.app.settings.demo_url.clone();
+    }
     let taken = if by_area {
         ErrorCode::NO_NUMBERS_FOUND
     } else {
