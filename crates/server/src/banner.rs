@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 
 use crate::run::Facts;
 
@@ -48,8 +49,46 @@ pub fn colour() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
 }
 
+/// What the banner tells besides the facts.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The data folder, as it was named.
+    pub data: String,
+    /// How this program is started from the folder that we are in.
+    pub program: String,
+    /// Usual addresses that others have, each with the process where it is known.
+    pub taken: Vec<(SocketAddr, Option<String>)>,
+}
+
+/// How a person starts this program from here: by its name if the shell finds it, else by its path.
+pub fn program() -> String {
+    const NAME: &str = "switchboard";
+    let Ok(own) = std::env::current_exe() else {
+        return NAME.to_owned();
+    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .map(|folder| folder.join(NAME))
+        .find_map(|program| program.canonicalize().ok());
+    if found.is_some() && found == own.canonicalize().ok() {
+        return NAME.to_owned();
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = match own.strip_prefix(here) {
+        // One folder deep at least, or the shell would look for a name.
+        Ok(below) if below.components().count() > 1 => below,
+        _ => &own,
+    };
+    quoted(&path.to_string_lossy())
+}
+
 /// The banner. Identifiers and commands are the same in every language, and can be pasted.
-pub fn banner(facts: &Facts, data: &str, language: Language, colour: bool) -> String {
+pub fn banner(facts: &Facts, around: &Surroundings, language: Language, colour: bool) -> String {
+    let Surroundings {
+        data,
+        program,
+        taken,
+    } = around;
     let mut out = String::new();
     let t = |en: &'static str, ja: &'static str| language.pick(en, ja);
     let bold = |text: &str| {
@@ -67,6 +106,17 @@ pub fn banner(facts: &Facts, data: &str, language: Language, colour: bool) -> St
     let _ = writeln!(out, "{}  {mode}", bold(&format!("Switchboard {version}")));
     let kept = t("Everything is kept in", "データの保存先:");
     let _ = writeln!(out, "{kept} {data}");
+    for (address, holder) in taken {
+        let another = t("another program", "他のプログラム");
+        let holder = holder.as_deref().unwrap_or(another);
+        let _ = match language {
+            Language::En => writeln!(out, "{address} is taken by {holder}: another port is used"),
+            Language::Ja => writeln!(
+                out,
+                "{address} は {holder} が使用中のため、別のポートを使います"
+            ),
+        };
+    }
     out.push('\n');
 
     let mut row = |name: &str, values: &[&str]| push_wrapped(&mut out, name, values);
@@ -154,7 +204,7 @@ pub fn banner(facts: &Facts, data: &str, language: Language, colour: bool) -> St
     );
     let _ = writeln!(
         out,
-        "switchboard call --to {phone} --speak \"Hello\" --wav heard.wav{}",
+        "{program} call --to {phone} \\\n  --speak \"Hello\" --wav heard.wav{}",
         folder_flag(data)
     );
     let yours = t(
@@ -165,7 +215,7 @@ pub fn banner(facts: &Facts, data: &str, language: Language, colour: bool) -> St
     let _ = writeln!(out, "     http://localhost:3000/voice{}\n", t("", "）"));
     let _ = write!(
         out,
-        "switchboard phone dial {phone} --to {}{}",
+        "{program} phone dial {phone} \\\n  --to {}{}",
         number("yours"),
         folder_flag(data)
     );
@@ -178,14 +228,17 @@ fn folder_flag(data: &str) -> String {
     if data == ".switchboard" {
         return String::new();
     }
-    // Quoted for the shell, where a quote ends, is escaped and begins again.
+    format!(" \\\n  --data {}", quoted(data))
+}
+
+/// Quoted for the shell, where a quote ends, is escaped and begins again.
+fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
-    let quoted = if data.chars().all(plain) {
-        data.to_owned()
+    if text.chars().all(plain) {
+        text.to_owned()
     } else {
-        format!("'{}'", data.replace('\'', r"'\''"))
-    };
-    format!(" \\\n  --data {quoted}")
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 /// A row: its name, then values, as many to a line as fit.
@@ -256,10 +309,36 @@ pub mod tests {
         }
     }
 
+    fn around(data: &str) -> Surroundings {
+        Surroundings {
+            data: data.to_owned(),
+            program: "target/release/switchboard".to_owned(),
+            taken: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_taken_port_is_named_with_who_has_it() {
+        let mut around = around(".switchboard");
+        let address = "127.0.0.1:8460".parse().unwrap();
+        around.taken = vec![(address, Some("node (pid 7)".to_owned())), (address, None)];
+        let en = banner(&facts(), &around, Language::En, false);
+        assert!(
+            en.contains("127.0.0.1:8460 is taken by node (pid 7)")
+                && en.contains("another program"),
+            "{en}"
+        );
+        let ja = banner(&facts(), &around, Language::Ja, false);
+        assert!(
+            ja.contains("127.0.0.1:8460 は node (pid 7) が使用中"),
+            "{ja}"
+        );
+    }
+
     #[test]
     fn no_line_is_wider_than_a_terminal() {
         for language in [Language::En, Language::Ja] {
-            for line in banner(&facts(), "/tmp/a-folder", language, false).lines() {
+            for line in banner(&facts(), &around("/tmp/a-folder"), language, false).lines() {
                 assert!(width(line) <= WIDTH, "{} columns: {line}", width(line));
             }
         }
@@ -269,7 +348,7 @@ pub mod tests {
     fn everything_is_named_in_both_languages() {
         let facts = facts();
         for language in [Language::En, Language::Ja] {
-            let banner = banner(&facts, ".switchboard", language, false);
+            let banner = banner(&facts, &around(".switchboard"), language, false);
             let api_tls = facts.api_tls.as_ref().unwrap();
             let values = [
                 &facts.api,
@@ -300,7 +379,7 @@ pub mod tests {
 
     #[test]
     fn the_commands_can_be_pasted() {
-        let banner = banner(&facts(), "it's here", Language::Ja, false);
+        let banner = banner(&facts(), &around("it's here"), Language::Ja, false);
         let curl = banner
             .split("\n\n")
             .find(|block| block.starts_with("A=AC"))
@@ -320,8 +399,8 @@ pub mod tests {
 
     #[test]
     fn colour_is_an_addition_only() {
-        let plain = banner(&facts(), ".switchboard", Language::En, false);
-        let coloured = banner(&facts(), ".switchboard", Language::En, true);
+        let plain = banner(&facts(), &around(".switchboard"), Language::En, false);
+        let coloured = banner(&facts(), &around(".switchboard"), Language::En, true);
         assert_eq!(
             coloured.replace("\x1b[1m", "").replace("\x1b[0m", ""),
             plain

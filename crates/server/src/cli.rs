@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -173,6 +173,17 @@ fn arguments(given: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
 fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// Writes a file that somebody asked for.
+fn save(path: &Path, bytes: &[u8]) -> Outcome {
+    std::fs::write(path, bytes).map_err(|error| {
+        let cure = "name a file in a folder that can be written";
+        Failure::new(
+            Failure::FAILED,
+            format!("{}: {error}; {cure}", path.display()),
+        )
+    })
 }
 
 /// The folder of the running development server, for the commands that look for it.

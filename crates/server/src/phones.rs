@@ -597,6 +597,19 @@ impl api::control::phones::Phones for Handle {
 
     fn set(&self, number: PhoneNumber, knobs: Knobs) -> Answering<'_, Result<Phone, PhoneFault>> {
         Box::pin(async move {
+            if usize::from(knobs.busy) + usize::from(knobs.reject) + usize::from(knobs.no_answer)
+                > 1
+            {
+                let text = "busy, reject, no_answer: a telephone does one of them; set one";
+                return Err(PhoneFault::Refused(text.to_owned()));
+            }
+            if let Some(path) = &knobs.play {
+                // Told now, to who can mend it, and not by silence in the call.
+                read_file(path.into()).await.map_err(|error| {
+                    let cure = "name a WAV file that the server can read";
+                    PhoneFault::Refused(format!("play: {path}: {error}; {cure}"))
+                })?;
+            }
             self.ask(|answer| Question::Set(number, Box::new(knobs), answer))
                 .await
                 .unwrap_or_else(none)

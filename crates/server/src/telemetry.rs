@@ -10,7 +10,8 @@ use crate::config::{Config, Invalid, LogFormat};
 
 /// What is written when nobody asked for anything. The database and HTTP libraries speak only of
 /// trouble.
-const USUAL: &str = "info,sqlx=warn,hyper=warn,reqwest=warn,h2=warn,rustls=warn";
+const USUAL: &str =
+    "info,sqlx=warn,hyper=warn,reqwest=warn,h2=warn,rustls=warn,store::migrations=warn";
 
 /// Starts logging as the settings say. Called once.
 pub fn start(config: &Config, rust_log: Option<&str>) -> Result<(), Invalid> {

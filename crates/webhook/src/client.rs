@@ -893,7 +893,7 @@ fn message(cause: &Cause, url: &str) -> String {
         ),
         Cause::NoHost => format!("the host of {url} has no address"),
         Cause::ConnectTimeout => format!("no connection to {url} in time"),
-        Cause::Refused => format!("the connection to {url} was refused"),
+        Cause::Refused => format!("the connection to {url} was refused: does the program run?"),
         Cause::Connection => format!("the connection to {url} failed"),
         Cause::BrokenOff => format!("the connection to {url} broke before the answer was complete"),
         Cause::Tls => format!("the TLS handshake with {url} failed"),

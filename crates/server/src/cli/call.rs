@@ -147,9 +147,7 @@ impl Call {
         let mut saved = None;
         if let (Some(path), true) = (self.wav, completed) {
             let heard = heard_anew(&client, &self.to, before).await?;
-            std::fs::write(&path, &heard).map_err(|error| {
-                Failure::new(Failure::FAILED, format!("{}: {error}", path.display()))
-            })?;
+            super::save(&path, &heard)?;
             if !self.json {
                 say(&format!("what {} heard is in {}", self.to, path.display()));
             }

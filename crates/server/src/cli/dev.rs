@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,7 +29,8 @@ const LONGEST_STOP: Duration = Duration::from_secs(10);
     after_help = "Example: switchboard dev\nExample: switchboard dev --json --ports auto --data /tmp/one"
 )]
 pub struct Dev {
-    /// `usual` (8460, 8461, 5070, 5071), or `auto`: whichever ports are free
+    /// `usual` (8460, 8461, 5070, 5071) or nothing else, or `auto`: whichever ports are free.
+    /// Without it, the usual ones, and free ones in place of those that are taken
     #[arg(long, value_name = "PORTS", value_parser = ["auto", "usual"])]
     ports: Option<String>,
     /// Print one JSON object with all facts as the first line, once every socket is open
@@ -57,7 +58,9 @@ impl Dev {
         for (key, address) in ports.into_iter().flat_map(Ports::flags) {
             self.settings.0.entry(key).or_insert(address);
         }
-        let config = resolve(Mode::Development, self.settings, self.config.as_deref())?.config;
+        let resolved = resolve(Mode::Development, self.settings, self.config.as_deref())?;
+        let mut config = resolved.config;
+        let taken = make_way(&mut config, |key| resolved.origins.contains_key(key));
         let language = Language::wanted(self.lang.as_deref(), |name| std::env::var(name).ok());
         let data = config.data.clone();
         live(config, |facts| {
@@ -69,12 +72,45 @@ impl Dev {
             if self.json {
                 say(&line);
             } else {
-                say(&banner::banner(facts, &data.display().to_string(), language, banner::colour()));
+                let around = banner::Surroundings {
+                    data: data.display().to_string(),
+                    program: banner::program(),
+                    taken,
+                };
+                say(&banner::banner(facts, &around, language, banner::colour()));
             }
             Some(Kept(kept))
         })
         .await
     }
+}
+
+/// Takes a free port for each usual one that another program has, unless somebody asked for just
+/// that one. A newcomer's first start works, and the banner says what was changed.
+fn make_way(
+    config: &mut Config,
+    asked_for: impl Fn(&str) -> bool,
+) -> Vec<(SocketAddr, Option<String>)> {
+    let in_use = |bound: std::io::Result<()>| {
+        bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
+    };
+    let tcp = |address: SocketAddr| in_use(TcpListener::bind(address).map(drop));
+    let udp = |address: SocketAddr| in_use(UdpSocket::bind(address).map(drop));
+    let mut taken = Vec::new();
+    let mut look = |key: &str, address: &mut SocketAddr, datagrams: bool| {
+        if !asked_for(key) && (tcp(*address) || datagrams && udp(*address)) {
+            taken.push((*address, holder::of_port(*address)));
+            address.set_port(0);
+        }
+    };
+    look("http", &mut config.http, false);
+    look("sip", &mut config.sip, true);
+    for (key, address) in [("https", &mut config.https), ("sips", &mut config.sips)] {
+        if let Some(address) = address {
+            look(key, address, false);
+        }
+    }
+    taken
 }
 
 /// The file with the facts, for as long as they are true.
@@ -205,6 +241,19 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn a_port_of_another_program_is_left_to_it_unless_it_is_asked_for() {
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = other.local_addr().unwrap();
+        let mut config = Config::development("unused".into(), Ports::AUTO);
+        config.http = address;
+        assert!(make_way(&mut config, |key| key == "http").is_empty());
+        assert_eq!(config.http, address);
+        let taken = make_way(&mut config, |_| false);
+        assert_eq!((taken.len(), taken[0].0), (1, address));
+        assert_eq!(config.http.port(), 0);
+    }
 
     #[test]
     fn the_first_line_is_one_object_with_all_facts() {

@@ -173,8 +173,9 @@ impl Phone {
                 json,
                 server,
             } => {
-                let made = server
-                    .client()?
+                let client = server.client()?;
+                known(&client, &number).await?;
+                let made = client
                     .post_json(&format!("{PHONES}/{number}/calls"), &json!({ "to": to }))
                     .await?;
                 say(&if json {
@@ -193,13 +194,26 @@ impl Phone {
     }
 }
 
+/// A number that is mistyped is told apart from a call that fails.
+async fn known(client: &Client, number: &str) -> Outcome {
+    let all = client.fetch(PHONES).await?;
+    let mut phones = all["phones"].as_array().into_iter().flatten();
+    if phones.any(|phone| phone["number"] == number) {
+        return Ok(());
+    }
+    let cure = "`switchboard phone list` shows them, `phone set` makes a new one";
+    Err(Failure::new(
+        Failure::FAILED,
+        format!("{number} is no virtual phone; {cure}"),
+    ))
+}
+
 async fn save(client: &Client, number: &str, path: PathBuf) -> Outcome {
     let heard = client.heard(number).await?.ok_or_else(|| {
         let cure = "`switchboard phone list` shows the phones; a phone hears something once a call is answered";
         Failure::new(Failure::FAILED, format!("{number} is no virtual phone, or heard nothing yet; {cure}"))
     })?;
-    std::fs::write(&path, heard)
-        .map_err(|error| Failure::new(Failure::FAILED, format!("{}: {error}", path.display())))?;
+    super::save(&path, &heard)?;
     say(&format!("what {number} heard is in {}", path.display()));
     Ok(())
 }
