@@ -340,6 +340,21 @@ fn bye_crosses_a_reoffer() {
     w.assert_empty();
 }
 
+/// A6: the other side rang for the re-INVITE, and its answer never comes.
+#[test]
+fn a_reoffer_that_is_left_hanging_leaves_nothing() {
+    let mut w = World::plain();
+    let (a, _) = w.call_up();
+    w.passes =
+        Box::new(|line, forth| forth || !line.ends_with("INVITE") || line.starts_with("100"));
+    w.ends[0].reoffer(w.now, a, sdp(3));
+    w.soon();
+    w.ends[0].hang_up(w.now, a);
+    w.seconds(200);
+    assert_eq!(w.ended(0), [EndReason::HungUpHere]);
+    w.assert_empty();
+}
+
 #[test]
 fn sessions_are_refreshed_and_run_out() {
     let config = Config {

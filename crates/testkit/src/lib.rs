@@ -1,5 +1,7 @@
 //! For tests only: scenarios, seeded worlds, scripted counterparts.
 
+mod chance;
 pub mod laws;
 pub mod scenario;
+pub mod wire;
 pub mod world;

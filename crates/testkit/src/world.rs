@@ -17,6 +17,7 @@ use voice::input::{
 };
 use voice::{Policy, Switch};
 
+use crate::chance::Chance;
 use crate::laws::Laws;
 
 /// How often each kind of race came about, over many worlds.
@@ -32,32 +33,6 @@ pub struct Ended {
 const STEPS: u32 = 20_000;
 /// After this no new calls begin and no documents prolong anything.
 const HORIZON: Duration = Duration::from_secs(300);
-
-/// SplitMix64.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
-    }
-
-    fn one_in(&mut self, bound: u64) -> bool {
-        self.below(bound) == 0
-    }
-
-    /// A time that often collides with others: whole seconds, or half a second.
-    fn delay(&mut self, seconds: u64) -> Duration {
-        Duration::from_millis(self.below(seconds * 2 + 1) * 500)
-    }
-}
 
 /// What will happen.
 enum Coming {
@@ -103,7 +78,7 @@ struct Phone {
 /// # Errors
 /// The law that was broken.
 pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, String> {
-    let mut chance = Chance(seed);
+    let mut chance = Chance::new(seed);
     let policy = Policy {
         calls_per_second: if chance.one_in(2) { 1.0 } else { 10.0 },
         calls: if chance.one_in(4) { 5 } else { 1_000 },

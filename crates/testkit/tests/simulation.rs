@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use testkit::wire;
 use testkit::world::{self, Reached};
 
 /// Every race that the worlds must have come across.
@@ -39,6 +40,28 @@ const RACES: &[&str] = &[
     "an echo",
 ];
 
+/// Every race of SIP that the wires must have come across.
+const WIRE_RACES: &[&str] = &[
+    "A10 the same INVITE by another path",
+    "A11 the ACK is lost for good",
+    "A12 an answer after the ring timeout",
+    "A13 ringing after the end of ringing",
+    "A16 the session runs out",
+    "A16 UPDATE refreshes the session",
+    "A2 an answer crosses the CANCEL",
+    "A3 CANCEL after the answer",
+    "A4 BYE before the ACK",
+    "A5 BYE crosses BYE",
+    "A5 the other side knows nothing any more",
+    "A6 BYE crosses a re-INVITE",
+    "A6 re-INVITE to a call that is over",
+    "A7 glare",
+    "A7 glare is resolved",
+    "A8 PRACK after the answer was wanted",
+    "A9 INVITE again after the answer",
+    "A9 INVITE again before the answer",
+];
+
 fn from_environment(name: &str, otherwise: u64) -> u64 {
     let value = std::env::var(name).ok();
     value
@@ -46,36 +69,71 @@ fn from_environment(name: &str, otherwise: u64) -> u64 {
         .unwrap_or(otherwise)
 }
 
-#[test]
-fn the_laws_hold_in_every_world() {
+type World = fn(u64, &mut Reached, bool) -> Result<world::Ended, String>;
+
+/// Runs one world, and now and then a second time, which must go the same way.
+fn one(world: World, seed: u64, reached: &mut Reached) {
+    let twice = seed.is_multiple_of(50);
+    let ended = world(seed, reached, twice).unwrap_or_else(|law| {
+        panic!("seed {seed}: {law}\nrepeat with SIM_FIRST={seed} SIM_SEEDS=1")
+    });
+    if twice {
+        let again = world(seed, &mut Reached::new(), true)
+            .unwrap_or_else(|law| panic!("seed {seed}, second run: {law}"));
+        assert_eq!(
+            ended.trace, again.trace,
+            "seed {seed} ran differently the second time"
+        );
+    }
+}
+
+/// Runs the worlds on all processors; every race must have come about.
+fn many(world: World, races: &[&str]) {
     let first = from_environment("SIM_FIRST", 0);
     let seeds = from_environment("SIM_SEEDS", 10_000);
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let mut reached = Reached::new();
-    for seed in first..first + seeds {
-        let twice = seed % 50 == 0;
-        let ended = world::run(seed, &mut reached, twice).unwrap_or_else(|law| {
-            panic!("seed {seed}: {law}\nrepeat with SIM_FIRST={seed} SIM_SEEDS=1")
-        });
-        if twice {
-            let again = world::run(seed, &mut Reached::new(), true)
-                .unwrap_or_else(|law| panic!("seed {seed}, second run: {law}"));
-            assert_eq!(
-                ended.trace, again.trace,
-                "seed {seed} ran differently the second time"
-            );
+    std::thread::scope(|scope| {
+        let share = |thread| {
+            scope.spawn(move || {
+                let mut reached = Reached::new();
+                for seed in (first..first + seeds).filter(|seed| seed % threads == thread) {
+                    one(world, seed, &mut reached);
+                }
+                reached
+            })
+        };
+        let shares: Vec<_> = (0..threads).map(share).collect();
+        for share in shares {
+            let share = share
+                .join()
+                .unwrap_or_else(|law| std::panic::resume_unwind(law));
+            for (race, times) in share {
+                *reached.entry(race).or_default() += times;
+            }
         }
-    }
+    });
     let mut table = String::new();
     for (race, times) in &reached {
         let _ = writeln!(table, "{times:>8}  {race}");
     }
     println!("{seeds} worlds\n{table}");
     if seeds >= 10_000 {
-        for race in RACES {
+        for race in races {
             assert!(
                 reached.contains_key(race),
                 "no world came across: {race}\n{table}"
             );
         }
     }
+}
+
+#[test]
+fn the_laws_hold_in_every_world() {
+    many(world::run, RACES);
+}
+
+#[test]
+fn the_laws_of_sip_hold_on_every_wire() {
+    many(wire::run, WIRE_RACES);
 }

@@ -23,6 +23,9 @@ pub(crate) enum ClientState {
     Completed,
 }
 
+/// How long a re-INVITE may be thought about, in T1: three minutes, as timer C.
+const REINVITE_PATIENCE: u32 = 360;
+
 /// What the answer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -257,6 +260,12 @@ impl Endpoint {
                 if tx.invite() {
                     self.timers.cancel(&mut tx.repeat);
                     self.timers.cancel(&mut tx.end);
+                    if let Purpose::Reinvite(_) = tx.purpose {
+                        // Nobody watches it once its call is over: without an end of its own it would
+                        // stay for ever when its final answer is lost.
+                        let at = now + self.config.t1 * REINVITE_PATIENCE;
+                        tx.end = Some(self.timers.set(at, Timer::ClientTimeout(id)));
+                    }
                 }
             }
             ClientState::Proceeding => {}
