@@ -36,6 +36,22 @@ impl Transport {
     }
 }
 
+/// Where a trunk's sound is taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum TrunkMedia {
+    /// From where it comes, when that is not the address described: the carrier, or we, may be
+    /// behind address translation.
+    #[default]
+    Symmetric,
+    /// Only from the address that the session description names.
+    Described,
+}
+
+crate::words!(TrunkMedia {
+    Symmetric = "symmetric",
+    Described = "described",
+});
+
 /// A trunk to a carrier.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Trunk {
@@ -61,6 +77,9 @@ pub struct Trunk {
     pub default: bool,
     /// The beginnings of numbers it takes, like `+49`; the longest match of all trunks wins.
     pub prefixes: Vec<String>,
+    /// Where its sound is taken from.
+    #[serde(default)]
+    pub media: TrunkMedia,
     /// When it was made.
     pub created: Wall,
     /// When it last changed.
@@ -110,6 +129,7 @@ mod tests {
             sources: vec![],
             default,
             prefixes: prefixes.iter().map(|p| p.to_string()).collect(),
+            media: TrunkMedia::default(),
             created: Wall(byte.into()),
             updated: Wall(0),
         }

@@ -12,8 +12,9 @@ use std::path::PathBuf;
 
 use model::ip_access_control_list::IpNetwork;
 use model::pii::Pii;
-use model::trunk::Transport;
+use model::trunk::{Transport, TrunkMedia};
 use serde::Deserialize;
+use sip::digest::Algorithm;
 
 /// Whether this is a developer's own computer or a public server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,10 +62,13 @@ pub struct TrunkSetting {
     /// Whether it takes the numbers that no prefix claims.
     #[serde(default)]
     pub default: bool,
+    /// Where its sound is taken from.
+    #[serde(default)]
+    pub media: TrunkMedia,
 }
 
 /// The keys of a `[[trunk]]`, for messages about unknown ones.
-const TRUNK_KEYS: [&str; 9] = [
+const TRUNK_KEYS: [&str; 10] = [
     "name",
     "host",
     "port",
@@ -74,6 +78,7 @@ const TRUNK_KEYS: [&str; 9] = [
     "sources",
     "prefixes",
     "default",
+    "media",
 ];
 
 /// Everything the operator may set.
@@ -91,6 +96,14 @@ pub struct Config {
     pub sip: SocketAddr,
     /// SIP over TLS.
     pub sips: Option<SocketAddr>,
+    /// The algorithms that digest challenges of SIP offer, in this order.
+    pub sip_digest: Vec<Algorithm>,
+    /// Authorities beside those of the system that may vouch for servers we reach over TLS.
+    pub sip_ca_file: Option<PathBuf>,
+    /// The certificate chain of HTTPS and SIP over TLS, and its key; without them, those in `data`.
+    pub tls_certificate: Option<PathBuf>,
+    /// Its key.
+    pub tls_key: Option<PathBuf>,
     /// First and last port number for sound.
     pub media_ports: (u16, u16),
     /// Where the simulated public telephone network listens; development only.
@@ -124,6 +137,10 @@ impl Config {
             https: Some(local(ports.https)),
             sip: local(ports.sip),
             sips: Some(local(ports.sips)),
+            sip_digest: vec![Algorithm::Md5],
+            sip_ca_file: None,
+            tls_certificate: None,
+            tls_key: None,
             media_ports: (20_000, 32_000),
             phones: Some(local(0)),
             public_host: None,
@@ -200,6 +217,21 @@ impl Config {
             "https" => self.https = address_or_off(text)?,
             "sip" => self.sip = address(text)?,
             "sips" => self.sips = address_or_off(text)?,
+            "sip-digest" => {
+                let cure = "write md5, sha-256, or both, the one to be offered first at the front";
+                let mut all = Vec::new();
+                for word in text.split(',').map(str::trim) {
+                    let algorithm = Algorithm::parse(Some(word)).ok_or(cure)?;
+                    if all.contains(&algorithm) {
+                        return Err(cure.to_owned());
+                    }
+                    all.push(algorithm);
+                }
+                self.sip_digest = all;
+            }
+            "sip-ca-file" => self.sip_ca_file = Some(PathBuf::from(text)),
+            "tls-certificate" => self.tls_certificate = Some(PathBuf::from(text)),
+            "tls-key" => self.tls_key = Some(PathBuf::from(text)),
             "media-ports" => {
                 let cure = "write the first and the last port, like 20000-32000; a call takes two";
                 let (first, last) = text.split_once('-').ok_or(cure)?;
@@ -278,6 +310,12 @@ impl Config {
                 }
             }
         }
+        if self.tls_certificate.is_some() != self.tls_key.is_some() {
+            return Err(Invalid(
+                "tls-certificate and tls-key belong together: set both, or neither for a certificate of our own making"
+                    .to_owned(),
+            ));
+        }
         let mut names: Vec<&str> = Vec::new();
         for trunk in &self.trunks {
             let name = &trunk.name;
@@ -322,6 +360,17 @@ impl Config {
             "https" => quoted(or_off(self.https)),
             "sip" => quoted(self.sip.to_string()),
             "sips" => quoted(or_off(self.sips)),
+            "sip-digest" => {
+                let words: Vec<String> = self
+                    .sip_digest
+                    .iter()
+                    .map(|algorithm| algorithm.word().to_ascii_lowercase())
+                    .collect();
+                toml::Value::from(words).to_string()
+            }
+            "sip-ca-file" => quoted(self.sip_ca_file.as_ref()?.display().to_string()),
+            "tls-certificate" => quoted(self.tls_certificate.as_ref()?.display().to_string()),
+            "tls-key" => quoted(self.tls_key.as_ref()?.display().to_string()),
             "media-ports" => quoted(format!("{}-{}", self.media_ports.0, self.media_ports.1)),
             "public-host" => quoted(self.public_host.clone()?),
             "egress-allow" => toml::Value::from(self.egress_allow.clone()).to_string(),
@@ -461,6 +510,7 @@ impl Resolved {
                 toml::Value::from(trunk.prefixes.clone())
             );
             let _ = writeln!(out, "default = {}", trunk.default);
+            let _ = writeln!(out, "media = \"{}\"", trunk.media);
         }
         out
     }
@@ -609,6 +659,21 @@ settings! {
     /// Address and port of SIP over TLS, or `off`.
     /// Default: `127.0.0.1:5071`.
     "sips" = "\"127.0.0.1:5071\"";
+    /// The algorithms that digest challenges of SIP offer, in this order: `md5`, `sha-256`.
+    /// Default: `["md5"]`, which every telephone knows. With both, telephones that take the first
+    /// challenge or stop at one they do not know still get in if `md5` is first; `["sha-256"]` alone
+    /// refuses the rest.
+    "sip-digest" = "[\"md5\"]";
+    /// A file of authorities (PEM) that vouch for carriers and servers reached over TLS.
+    /// Default: none; the authorities of the system are trusted, and stay so beside these. For
+    /// carriers whose certificates come from an authority of their own.
+    "sip-ca-file" = "\"/etc/switchboard/carriers.pem\"";
+    /// The certificate chain (PEM) of HTTPS and of SIP over TLS, the server's own certificate first.
+    /// Default: none; one of our own making, kept in `data` as `tls.crt`. Read at start.
+    "tls-certificate" = "\"/etc/switchboard/tls.crt\"";
+    /// The key (PEM) of `tls-certificate`.
+    /// Default: none; `tls.key` in `data`. Only its owner should be able to read it.
+    "tls-key" = "\"/etc/switchboard/tls.key\"";
     /// First and last UDP port for sound.
     /// Default: `20000-32000`. A call leg takes two ports, so that this is also a limit on calls.
     /// The firewall must let these ports through.
@@ -644,7 +709,9 @@ A trunk is the way to and from a carrier. There may be several; each has a headi
 `prefixes` are the beginnings of numbers that it takes, the longest of all trunks wins; one trunk
 may be the `default` for all other numbers. `sources` are the addresses from which the carrier
 sends calls: calls from elsewhere are challenged. `transport` is udp, tcp or tls. Without `port`,
-it is 5060, and 5061 for tls. Default: no trunk; calls to telephone numbers then fail.
+it is 5060, and 5061 for tls. `media` says where its sound is taken from: `symmetric`, from where
+it comes, as behind address translation it must be, or `described`, only from the address that the
+carrier's description names. Default: no trunk; calls to telephone numbers then fail.
 
 [[trunk]]
 name = \"carrier\"
@@ -656,6 +723,7 @@ password = \"secret\"
 sources = [\"192.0.2.0/24\"]
 prefixes = [\"+49\"]
 default = true
+media = \"symmetric\"
 ";
 
 /// The commented example, which is also the reference: every setting with its doc comment.
@@ -839,6 +907,8 @@ mod tests {
             ("http", "off"),
             ("https", "on"),
             ("media-ports", "20000"),
+            ("sip-digest", "sha-1"),
+            ("sip-digest", "md5,md5"),
             ("media-ports", "32000-20000"),
             ("public-host", "https://example.org"),
             ("egress-allow", "10.0.0.0/99"),
@@ -912,9 +982,10 @@ mod tests {
     #[test]
     fn samples_are_the_defaults() {
         let config = Config::production();
+        let unset = ["public-host", "sip-ca-file", "tls-certificate", "tls-key"];
         for setting in SETTINGS
             .iter()
-            .filter(|setting| setting.key != "public-host")
+            .filter(|setting| !unset.contains(&setting.key))
         {
             assert_eq!(
                 config.shown(setting.key).as_deref(),

@@ -45,6 +45,7 @@ pub async fn write_trunks(
             sources: setting.sources.clone(),
             default: setting.default,
             prefixes: setting.prefixes.clone(),
+            media: setting.media,
             created: old.map_or(now, |trunk| trunk.created),
             updated: now,
         };
@@ -86,6 +87,7 @@ mod tests {
             password: None,
             sources: Vec::new(),
             prefixes: vec!["+49".to_owned()],
+            media: Default::default(),
             default: false,
         };
         for host in ["sip.example.net", "sip2.example.net"] {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use model::sid::CallSid;
 use model::sip_domain::{MappingUse, SipDomain};
+use model::trunk::TrunkMedia;
 use sip::{Admission, Method, RequestFacts, Secret, Uri};
 use voice::input::{CallEvents, Incoming, Instructions, LegId};
 
@@ -27,6 +28,8 @@ pub enum Verdict {
         offer: Option<String>,
         /// Where the caller's signalling comes from.
         signalling: SocketAddr,
+        /// Whether sound is taken only from where it is described to come from.
+        described: bool,
     },
 }
 
@@ -124,10 +127,11 @@ pub async fn resolve(
     user: Option<String>,
 ) -> Verdict {
     match find(rim, &facts, user).await {
-        Ok(Some(incoming)) => Verdict::Take {
+        Ok(Some((incoming, described))) => Verdict::Take {
             incoming: Box::new(incoming),
             offer,
             signalling: facts.flow.remote,
+            described,
         },
         Ok(None) => NOT_FOUND,
         Err(error) => {
@@ -140,11 +144,12 @@ pub async fn resolve(
     }
 }
 
+/// The call, and whether its sound is taken only from where it is described to come from.
 async fn find(
     rim: &Rim,
     facts: &RequestFacts,
     user: Option<String>,
-) -> Result<Option<Incoming>, store::Error> {
+) -> Result<Option<(Incoming, bool)>, store::Error> {
     let called = facts.request_uri.user_name().unwrap_or_default();
     let trunks = rim.trunks_from(facts.flow.remote).await?;
     let over_trunk = user.is_none() && !trunks.is_empty();
@@ -189,7 +194,10 @@ async fn find(
         (None, None) => return Ok(None),
     }
     let has_program = incoming.instructions.url.is_some() || incoming.instructions.twiml.is_some();
-    Ok(has_program.then_some(incoming))
+    let described = trunks
+        .first()
+        .is_some_and(|trunk| over_trunk && trunk.media == TrunkMedia::Described);
+    Ok(has_program.then_some((incoming, described)))
 }
 
 /// Number-, domain- and application-level callbacks are on `completed` only (contract 5.5).

@@ -65,6 +65,7 @@ impl MediaRoom {
             local: None,
             srtp_key: None,
             session_id: rand::random::<u32>().into(),
+            described: false,
         })
     }
 }
@@ -95,6 +96,8 @@ pub struct MediaPort {
     /// Our SRTP key and salt, once one was offered.
     srtp_key: Option<String>,
     session_id: u64,
+    /// Whether sound is taken only from where the description says.
+    pub described: bool,
 }
 
 impl std::fmt::Debug for MediaPort {
@@ -230,9 +233,13 @@ impl MediaPort {
             Direction::Inactive => media::Direction::Inactive,
         };
         settings.srtp = srtp;
-        settings.latching = media::Latching::Learn {
-            window: Duration::from_secs(3),
-            expected: Some(signalling.ip()),
+        settings.latching = if self.described {
+            media::Latching::DescriptionOnly
+        } else {
+            media::Latching::Learn {
+                window: Duration::from_secs(3),
+                expected: Some(signalling.ip()),
+            }
         };
         self.apply(Command::Configure {
             port: self.port,

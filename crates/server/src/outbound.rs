@@ -85,6 +85,8 @@ pub struct Destination {
     headers: Vec<(String, String)>,
     /// Whether sound must be encrypted (`sips:` or TLS).
     secure: bool,
+    /// Whether sound is taken only from where it is described to come from.
+    pub described: bool,
 }
 
 impl Destination {
@@ -193,6 +195,7 @@ async fn to_uri(
         credentials,
         headers,
         secure,
+        described: false,
     })
 }
 
@@ -270,6 +273,7 @@ async fn to_number(rim: &Rim, invite: &Invite) -> Result<Destination, RouteFailu
         credentials,
         headers: Vec::new(),
         secure: transport == Transport::Tls,
+        described: trunk.media == trunk::TrunkMedia::Described,
     })
 }
 

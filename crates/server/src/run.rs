@@ -130,7 +130,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         Some("localhost".to_owned()),
         Some("127.0.0.1".to_owned()),
     ];
-    let tls = tls::prepare(&config.data, hosts.into_iter().flatten().collect())?;
+    let tls = tls::prepare(&config, hosts.into_iter().flatten().collect())?;
 
     let (store, writer) = Store::open(Location::File(config.data.join("switchboard.db")))
         .await
@@ -349,9 +349,6 @@ fn sip_config(config: &Config, local: SocketAddr, local_tls: Option<SocketAddr>)
         limits.requests_per_second = 5_000;
         limits.burst = 10_000;
     }
-    // Phones that stop at an algorithm they do not know are common; MD5 is what the original asks
-    // for (compat), and TLS is what protects a password on its way.
-    let algorithms = vec![sip::digest::Algorithm::Md5];
     // Streams that we open leave from a port that nobody listens on, and a socket bound to every
     // address has none of its own: what we announce is where we listen.
     let announced = |listening: SocketAddr| match &config.public_host {
@@ -360,7 +357,7 @@ fn sip_config(config: &Config, local: SocketAddr, local_tls: Option<SocketAddr>)
         None => Some(listening.to_string()),
     };
     sip::Config {
-        algorithms,
+        algorithms: config.sip_digest.clone(),
         advertised: sip::Advertised {
             udp: announced(local),
             tcp: announced(local),

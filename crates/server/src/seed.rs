@@ -234,6 +234,7 @@ async fn plant(store: &Store, now: Wall) -> Result<(), Error> {
             sources: ["127.0.0.1/32".parse().expect("an address and a prefix")].into(),
             default: true,
             prefixes: Vec::new(),
+            media: Default::default(),
             created: now,
             updated: now,
         })

@@ -196,3 +196,20 @@ async fn a_redirection_is_followed_to_another_telephone() {
         .await;
     server.reaches(&sid, "failed").await;
 }
+
+// sip-registration-4
+#[tokio::test]
+async fn a_telephone_is_challenged_with_the_algorithms_of_the_setting() {
+    for (setting, expected) in [
+        (None, "algorithm=MD5"),
+        (Some("sha-256"), "algorithm=SHA-256"),
+        (Some("sha-256,md5"), "algorithm=SHA-256"),
+    ] {
+        let folder = Folder::new();
+        let variable = setting.map(|value| ("SWITCHBOARD_SIP_DIGEST", value));
+        let server = Server::start(&folder, variable.as_slice()).await;
+        let mut telephone = Telephone::of("alice").await;
+        let challenge = telephone.register(&server).await;
+        assert!(challenge.contains(expected), "{setting:?}: {challenge}");
+    }
+}

@@ -192,6 +192,32 @@ fn a_phone_registers_with_either_digest() {
     }
 }
 
+// sip-registration-4
+#[test]
+fn an_algorithm_that_was_not_offered_is_refused() {
+    let mut desk = Desk::new(Config {
+        algorithms: vec![digest::Algorithm::Sha256],
+        ..Config::default()
+    });
+    desk.say(&register(1, ""));
+    decide(&mut desk, None);
+    let asked = only_response(desk.heard());
+    assert_eq!(asked.headers.count(&HeaderName::WwwAuthenticate), 1);
+    // The answer is right, but by the weaker algorithm.
+    let mut weaker = asked.clone();
+    let offered = asked.headers.value(HeaderName::WwwAuthenticate).unwrap();
+    weaker.headers.set(
+        HeaderName::WwwAuthenticate,
+        offered.replace("SHA-256", "MD5"),
+    );
+    desk.say(&register(2, &authorization(&weaker, 0, "pw", 1)));
+    decide(&mut desk, Some("pw"));
+    assert_eq!(only_response(desk.heard()).status, 401);
+    desk.say(&register(3, &authorization(&asked, 0, "pw", 1)));
+    decide(&mut desk, Some("pw"));
+    assert_eq!(only_response(desk.heard()).status, 200);
+}
+
 #[test]
 fn a_wrong_password_an_old_nonce_and_a_foreign_address() {
     let mut desk = Desk::new(Config::default());

@@ -418,6 +418,7 @@ async fn applications_and_trunks_come_back_as_they_were() {
         sources: vec!["192.0.2.0/24".parse().unwrap()],
         default: true,
         prefixes: vec!["+49".into()],
+        media: Default::default(),
         created: Wall(6),
         updated: Wall(6),
     };

@@ -6,7 +6,7 @@ use model::error_code::ErrorCode;
 use model::ip_access_control_list::IpNetwork;
 use model::pii::Pii;
 use model::sid::TrunkSid;
-use model::trunk::{Transport, Trunk};
+use model::trunk::{Transport, Trunk, TrunkMedia};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -35,6 +35,7 @@ struct Wanted {
     sources: Option<Vec<IpNetwork>>,
     default: Option<bool>,
     prefixes: Option<Vec<String>>,
+    media: Option<TrunkMedia>,
 }
 
 /// Tells `null`, which clears, from absence.
@@ -119,6 +120,9 @@ impl Wanted {
         if let Some(prefixes) = self.prefixes {
             trunk.prefixes = prefixes;
         }
+        if let Some(media) = self.media {
+            trunk.media = media;
+        }
     }
 }
 
@@ -156,6 +160,7 @@ pub async fn create(ask: Ask) -> Reply {
         sources: Vec::new(),
         default: false,
         prefixes: Vec::new(),
+        media: TrunkMedia::default(),
         created: ask.now,
         updated: ask.now,
     };
@@ -219,6 +224,7 @@ fn wire(trunk: &Trunk) -> Value {
         "sources": trunk.sources,
         "default": trunk.default,
         "prefixes": trunk.prefixes,
+        "media": trunk.media,
         "date_created": iso8601(trunk.created),
         "date_updated": iso8601(trunk.updated),
     })

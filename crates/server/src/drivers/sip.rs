@@ -6,10 +6,12 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use rustls::pki_types::ServerName;
 use sip::{ConnectionId, Flow, Transmit, Transport};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -18,6 +20,10 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// Messages that may wait on one stream before it is given up as too slow.
 const STREAM_QUEUE: usize = 256;
+/// How long either side may take for the handshake of TLS.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// Names of TLS servers that are remembered; beyond, all are forgotten and learnt again.
+const MOST_NAMES: usize = 10_000;
 
 /// What comes in from SIP's sockets.
 #[derive(Debug)]
@@ -46,6 +52,8 @@ pub struct Wires<T> {
     /// Streams that are being opened, and what waits to be written to them.
     opening: HashMap<(Transport, SocketAddr), Vec<Vec<u8>>>,
     connector: Option<TlsConnector>,
+    /// Whom TLS is to meet at an address.
+    names: HashMap<IpAddr, ServerName<'static>>,
     numbers: Arc<AtomicU64>,
     /// The address that UDP is bound to.
     pub local: SocketAddr,
@@ -72,6 +80,7 @@ impl<T: Send + 'static> Wires<T> {
             streams: HashMap::new(),
             opening: HashMap::new(),
             connector: None,
+            names: HashMap::new(),
             numbers: Arc::new(AtomicU64::new(1)),
             local,
             local_tls: None,
@@ -106,6 +115,18 @@ impl<T: Send + 'static> Wires<T> {
             ));
         }
         Ok(())
+    }
+
+    /// Whom TLS is to meet at an address: the host that was looked up, whatever the records said
+    /// (RFC 5922 section 4). Without a name the certificate must have the address.
+    pub fn name(&mut self, address: IpAddr, host: &str) {
+        let Ok(name) = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()) else {
+            return;
+        };
+        if self.names.len() >= MOST_NAMES {
+            self.names.clear();
+        }
+        self.names.insert(address, name);
     }
 
     /// Remembers an open stream, and writes what waited for it.
@@ -167,7 +188,12 @@ impl<T: Send + 'static> Wires<T> {
                         transport,
                         flow.remote,
                         id,
-                        self.connector.clone(),
+                        self.connector.clone().zip(
+                            self.names
+                                .get(&flow.remote.ip())
+                                .cloned()
+                                .or_else(|| Some(ServerName::from(flow.remote.ip()))),
+                        ),
                         self.owner.clone(),
                         self.wrap,
                     ));
@@ -228,10 +254,7 @@ async fn accept<T: Send + 'static>(
             match acceptor {
                 None => carry(stream, flow(Transport::Tcp, local, remote, id), owner, wrap).await,
                 Some(acceptor) => {
-                    let handshake = tokio::time::timeout(
-                        std::time::Duration::from_secs(5),
-                        acceptor.accept(stream),
-                    );
+                    let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream));
                     if let Ok(Ok(stream)) = handshake.await {
                         carry(stream, flow(Transport::Tls, local, remote, id), owner, wrap).await;
                     }
@@ -245,7 +268,7 @@ async fn open<T: Send + 'static>(
     transport: Transport,
     remote: SocketAddr,
     id: ConnectionId,
-    connector: Option<TlsConnector>,
+    connector: Option<(TlsConnector, ServerName<'static>)>,
     owner: mpsc::Sender<T>,
     wrap: Wrap<T>,
 ) {
@@ -260,12 +283,18 @@ async fn open<T: Send + 'static>(
         if transport == Transport::Tcp {
             return carry(stream, flow(transport, local, remote, id), owner, wrap).await;
         }
-        if let Some(connector) = connector
-            && let Ok(stream) = connector
-                .connect(rustls::pki_types::ServerName::from(remote.ip()), stream)
-                .await
-        {
-            return carry(stream, flow(transport, local, remote, id), owner, wrap).await;
+        if let Some((connector, name)) = connector {
+            let named = format!("{name:?}");
+            match tokio::time::timeout(HANDSHAKE, connector.connect(name, stream)).await {
+                Ok(Ok(stream)) => {
+                    return carry(stream, flow(transport, local, remote, id), owner, wrap).await;
+                }
+                Ok(Err(error)) => tracing::warn!(
+                    %remote, name = named, %error,
+                    "no TLS connection; a carrier with an authority of its own needs sip-ca-file"
+                ),
+                Err(_) => tracing::warn!(%remote, "no TLS connection: the far end is silent"),
+            }
         }
     }
     let _ = owner.send(wrap(Arrival::Unreachable(remote))).await;

@@ -462,7 +462,7 @@ impl Node {
     }
 
     fn handle_verdict(&mut self, now: Now, dialog: DialogKey, verdict: Verdict) {
-        let (mut incoming, offer, signalling) = match verdict {
+        let (mut incoming, offer, signalling, described) = match verdict {
             Verdict::Refuse { status, reason } => {
                 return self.sip.reject(now.instant, dialog, status, reason);
             }
@@ -470,7 +470,8 @@ impl Node {
                 incoming,
                 offer,
                 signalling,
-            } => (incoming, offer, signalling),
+                described,
+            } => (incoming, offer, signalling, described),
         };
         let mut media = match self.media.open() {
             Ok(media) => media,
@@ -479,6 +480,7 @@ impl Node {
                 return self.sip.reject(now.instant, dialog, 503, "");
             }
         };
+        media.described = described;
         let description = match offer {
             Some(offer) => match media.answer(&offer, signalling) {
                 Ok(description) => description,
@@ -542,8 +544,16 @@ impl Node {
                     let secure = dialling.destination.secure(&way);
                     let signalling = match way {
                         sip::Destination::Flow(flow) => flow.remote,
-                        sip::Destination::Address { remote, .. } => remote,
+                        sip::Destination::Address {
+                            remote, transport, ..
+                        } => {
+                            if transport == sip::Transport::Tls {
+                                self.wires.name(remote.ip(), &uri.host);
+                            }
+                            remote
+                        }
                     };
+                    leg.media.described = dialling.destination.described;
                     let offer = leg.media.offer(secure);
                     let invitation = dialling
                         .destination

@@ -102,7 +102,10 @@ impl Endpoint {
             return;
         };
         let source = tx.source.remote.ip();
-        if !digest::verify(&fields, secret, tx.request.method.word()) {
+        // Only what we offered: otherwise the weaker one could always be chosen (RFC 8760 section 4).
+        let offered = digest::Algorithm::parse(fields.value("algorithm"))
+            .is_some_and(|algorithm| self.config.algorithms.contains(&algorithm));
+        if !offered || !digest::verify(&fields, secret, tx.request.method.word()) {
             self.challenge(now, id, false);
             return;
         }
