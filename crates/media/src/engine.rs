@@ -1,7 +1,7 @@
 //! All ports of one media thread.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use crate::event::{DigitSource, Event, PlaybackEnd, RecordingEnd};
 use crate::latch::{Latch, Verdict};
 use crate::player::Player;
 use crate::port::Port;
+use crate::port_map::PortMap;
 use crate::recorder::Recorder;
 use crate::rtp::packet::{Packet, is_rtcp};
 use crate::rtp::sequence::Arrival;
@@ -29,6 +30,8 @@ const MAX_EVENTS: usize = 65_536;
 const KEY_TIMEOUT: Duration = Duration::from_millis(200);
 /// Mean time between RTCP reports (RFC 3550 section 6.2).
 const RTCP_INTERVAL: Duration = Duration::from_secs(5);
+/// Two ticks further apart than this have a pause between them.
+const PAUSE: Duration = Duration::from_millis(40);
 /// Seconds between 1900 and 1970.
 const NTP_OFFSET: u64 = 2_208_988_800;
 
@@ -59,7 +62,7 @@ impl Config {
 pub struct Engine {
     config: Config,
     chance: u64,
-    index: HashMap<PortId, usize>,
+    index: PortMap<usize>,
     ports: Vec<Option<Box<Port>>>,
     free: Vec<usize>,
     /// Ports with something to do in each tick.
@@ -69,6 +72,9 @@ pub struct Engine {
     events: VecDeque<Event>,
     out: Transmits,
     ticks: u64,
+    /// When the last tick was, and whether it left nothing for the next one to do.
+    last_tick: Option<Instant>,
+    rested: bool,
     /// A partner's frame on its way; kept to reuse its memory.
     frame: Vec<i16>,
 }
@@ -91,7 +97,7 @@ impl Engine {
         Engine {
             config,
             chance: seed,
-            index: HashMap::new(),
+            index: PortMap::default(),
             ports: Vec::new(),
             free: Vec::new(),
             active: Vec::new(),
@@ -99,6 +105,8 @@ impl Engine {
             events: VecDeque::new(),
             out: Transmits::default(),
             ticks: 0,
+            last_tick: None,
+            rested: true,
             frame: Vec::new(),
         }
     }
@@ -601,9 +609,28 @@ impl Engine {
         self.refresh(partner);
     }
 
-    /// Advances sound by 20 ms. To be called every 20 ms.
+    /// When [`Engine::tick`] is due, `next` being the time of the next one: then, as long as a port
+    /// plays, relays or records; otherwise not before the next report or time limit.
+    pub fn poll_timeout(&self, next: Instant) -> Option<Instant> {
+        if !self.active.is_empty() {
+            return Some(next);
+        }
+        self.wakes.peek().map(|Reverse((due, ..))| next.max(*due))
+    }
+
+    /// Advances sound by 20 ms. To be called every 20 ms, but for the ticks that
+    /// [`Engine::poll_timeout`] says nobody needs.
     pub fn tick(&mut self, now: Instant) {
         self.ticks += 1;
+        // Ticks left out are a pause in every stream.
+        if self.rested
+            && self
+                .last_tick
+                .is_some_and(|last| now.saturating_duration_since(last) > PAUSE)
+        {
+            self.ticks += 1;
+        }
+        self.last_tick = Some(now);
         self.wake(now);
         // Ports are only taken off the list between these passes.
         let active = std::mem::take(&mut self.active);
@@ -625,6 +652,7 @@ impl Engine {
         for at in again {
             self.refresh(at);
         }
+        self.rested = self.active.is_empty();
     }
 
     fn hear(&mut self, at: usize) {

@@ -26,6 +26,7 @@ mod latch;
 pub mod mp3;
 mod player;
 mod port;
+mod port_map;
 mod recorder;
 pub mod resample;
 pub mod rtp;
@@ -41,6 +42,7 @@ pub use command::{
 };
 pub use engine::{Config, Engine};
 pub use event::{DigitSource, Event, PlaybackEnd, RecordingEnd, Statistics};
+pub use port_map::PortMap;
 pub use rtp::srtp::Suite;
 pub use sound::Sound;
 pub use tone::Tone;

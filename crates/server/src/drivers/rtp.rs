@@ -2,8 +2,11 @@
 //!
 //! A port lives on one thread from its opening to its end. Its socket is bound by whoever opens
 //! it, because the description needs the port number before the thread can know of it, and is then
-//! handed over with [`MediaThread::open`]. The thread sleeps in one poll until a packet comes or
-//! the next 20 ms tick is due.
+//! handed over with [`MediaThread::open`]. The thread sleeps in one poll until a packet comes or,
+//! while some port needs it, the next 20 ms tick is due.
+//!
+//! The kernel's system calls are nearly all of what a bridged packet costs: one to receive and one
+//! to send, and a share of the poll. What a packet causes leaves before the next is read.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -12,8 +15,8 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use media::{Command, Engine, Event, PortId};
-use mio::{Events, Interest, Poll, Token, Waker};
+use media::{Command, Engine, Event, PortId, PortMap};
+use mio::{Events, Poll, Token, Waker};
 
 /// The token of the waker; ports use their slot.
 const WAKER: Token = Token(usize::MAX);
@@ -21,8 +24,14 @@ const WAKER: Token = Token(usize::MAX);
 const TICK: Duration = Duration::from_millis(20);
 /// Larger than any datagram of a voice stream (Ethernet, minus headers).
 const LARGEST: usize = 1500;
-/// Packets taken from one socket before the others get their turn.
-const FAIR: usize = 32;
+/// Sockets served before the time and the orders are looked at: under a millisecond's work.
+const BATCH: usize = 128;
+/// Packets taken from one socket before the others get their turn. On Linux the poll tells again
+/// of a socket that holds more, which is cheaper than asking each socket whether it is empty;
+/// elsewhere it does not, and the socket has to be emptied. A flood is cut off after this many.
+const FAIR: usize = if LEVEL { 1 } else { 2048 };
+/// Whether the poll reports a state rather than a change.
+const LEVEL: bool = cfg!(target_os = "linux");
 
 /// A word to a media thread.
 enum Order {
@@ -59,7 +68,8 @@ impl MediaThread {
                     poll,
                     slots: Vec::new(),
                     free: Vec::new(),
-                    index: std::collections::HashMap::new(),
+                    index: PortMap::default(),
+                    packet: Box::new([0; LARGEST]),
                 };
                 room.run(&inbox, &mut report);
             })?;
@@ -160,8 +170,8 @@ impl PortPool {
 /// The sockets of one open port.
 struct Slot {
     port: PortId,
-    rtp: mio::net::UdpSocket,
-    rtcp: Option<mio::net::UdpSocket>,
+    rtp: UdpSocket,
+    rtcp: Option<UdpSocket>,
 }
 
 /// What one media thread owns.
@@ -170,20 +180,29 @@ struct Room {
     poll: Poll,
     slots: Vec<Option<Slot>>,
     free: Vec<usize>,
-    index: std::collections::HashMap<PortId, usize>,
+    index: PortMap<usize>,
+    /// The packet being handled.
+    packet: Box<[u8; LARGEST]>,
 }
 
 impl Room {
     fn run(&mut self, inbox: &mpsc::Receiver<Order>, report: &mut impl FnMut(Event)) {
-        let mut events = Events::with_capacity(1024);
+        let mut events = Events::with_capacity(BATCH);
         let mut next_tick = Instant::now() + TICK;
         loop {
-            let wait = next_tick.saturating_duration_since(Instant::now());
-            if let Err(error) = self.poll.poll(&mut events, Some(wait))
+            let wait = self
+                .engine
+                .poll_timeout(next_tick)
+                .map(|due| due.saturating_duration_since(Instant::now()));
+            if let Err(error) = self.poll.poll(&mut events, wait)
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 tracing::error!(%error, "the media thread cannot wait for packets");
                 return;
+            }
+            // Ticks that nobody needed are not made up for when somebody does.
+            if self.engine.active_count() == 0 {
+                next_tick = next_tick.max(Instant::now());
             }
             for event in &events {
                 if event.token() != WAKER {
@@ -199,7 +218,11 @@ impl Room {
                 }
             }
             let now = Instant::now();
-            if now >= next_tick {
+            if self
+                .engine
+                .poll_timeout(next_tick)
+                .is_some_and(|due| now >= due)
+            {
                 self.engine.tick(now);
                 next_tick += TICK;
                 // After a long stall (a suspended laptop) the lost ticks are not made up for.
@@ -219,22 +242,16 @@ impl Room {
             self.slots.push(None);
             self.slots.len() - 1
         });
-        let mut slot = Slot {
-            port,
-            rtp: mio::net::UdpSocket::from_std(rtp),
-            rtcp: rtcp.map(mio::net::UdpSocket::from_std),
-        };
-        let registry = self.poll.registry();
         // Even tokens are RTP, odd ones RTCP.
-        let mut registered = registry.register(&mut slot.rtp, Token(at * 2), Interest::READABLE);
-        if let (Ok(()), Some(rtcp)) = (&registered, &mut slot.rtcp) {
-            registered = registry.register(rtcp, Token(at * 2 + 1), Interest::READABLE);
+        let mut registered = watch(&self.poll, &rtp, Token(at * 2));
+        if let (Ok(()), Some(rtcp)) = (&registered, &rtcp) {
+            registered = watch(&self.poll, rtcp, Token(at * 2 + 1));
         }
         if let Err(error) = registered {
             tracing::error!(%error, "a media port stays deaf; raise the limit of open files");
         }
         self.index.insert(port, at);
-        self.slots[at] = Some(slot);
+        self.slots[at] = Some(Slot { port, rtp, rtcp });
     }
 
     fn apply(&mut self, command: Command) {
@@ -254,22 +271,20 @@ impl Room {
     }
 
     fn receive(&mut self, token: Token) {
-        let Room { engine, slots, .. } = self;
-        let Some(Some(slot)) = slots.get(token.0 / 2) else {
-            return;
-        };
-        let socket = match (token.0 % 2, &slot.rtcp) {
-            (0, _) => &slot.rtp,
-            (_, Some(rtcp)) => rtcp,
-            (_, None) => return,
-        };
-        let mut packet = [0; LARGEST];
-        // Level by hand: the poll tells of an edge, so the socket is emptied; a flood on one port
-        // is cut off after a second's worth and the rest thrown away by the kernel's own limit.
-        for _ in 0..FAIR * 64 {
-            match socket.recv_from(&mut packet) {
+        for _ in 0..FAIR {
+            let Some(Some(slot)) = self.slots.get(token.0 / 2) else {
+                return;
+            };
+            let socket = match (token.0 % 2, &slot.rtcp) {
+                (0, _) => &slot.rtp,
+                (_, Some(rtcp)) => rtcp,
+                (_, None) => return,
+            };
+            match socket.recv_from(&mut self.packet[..]) {
                 Ok((length, from)) => {
-                    engine.handle_packet(Instant::now(), slot.port, from, &mut packet[..length])
+                    let (now, packet) = (Instant::now(), &mut self.packet[..length]);
+                    self.engine.handle_packet(now, slot.port, from, packet);
+                    self.transmit();
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // ICMP unreachable of an earlier packet surfaces here; the next read goes on.
@@ -300,4 +315,30 @@ impl Room {
             let _ = socket.send_to(bytes, to);
         });
     }
+}
+
+/// Has the poll tell of packets on a socket, until the socket is closed.
+#[cfg(target_os = "linux")]
+fn watch(poll: &Poll, socket: &UdpSocket, token: Token) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    // mio asks for changes only (EPOLLET), so its own poll is asked here.
+    let mut wanted = libc::epoll_event {
+        events: libc::EPOLLIN as u32,
+        u64: token.0 as u64,
+    };
+    let (poll, socket) = (poll.as_raw_fd(), socket.as_raw_fd());
+    // SAFETY: both descriptors are open, and the kernel keeps no pointer to `wanted`.
+    match unsafe { libc::epoll_ctl(poll, libc::EPOLL_CTL_ADD, socket, &mut wanted) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Has the poll tell of packets on a socket, until the socket is closed.
+#[cfg(all(unix, not(target_os = "linux")))]
+fn watch(poll: &Poll, socket: &UdpSocket, token: Token) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let mut source = mio::unix::SourceFd(&socket.as_raw_fd());
+    poll.registry()
+        .register(&mut source, token, mio::Interest::READABLE)
 }
