@@ -41,6 +41,14 @@ pub enum Command {
         /// The outcome of negotiation.
         settings: Box<PortSettings>,
     },
+    /// Keeps the way to the peer open from now on, the call being answered: the port begins with a
+    /// few frames of silence unless it has more to say, and never falls silent for longer than a
+    /// second. A peer behind a NAT, or one that waits to learn where we are, hears from us even
+    /// during a `Pause` (RFC 6263 section 4).
+    KeepOpen {
+        /// The port.
+        port: PortId,
+    },
     /// Ends the port: running playbacks and recordings end with their events, RTCP BYE is sent.
     ClosePort {
         /// The port.

@@ -154,6 +154,13 @@ impl Engine {
         match command {
             Command::OpenPort { port, ssrc, cname } => self.open(port, ssrc, cname),
             Command::Configure { port, settings } => self.configure(now, port, *settings),
+            Command::KeepOpen { port } => {
+                let Some(at) = self.at(port) else { return };
+                if let Some(open) = self.port(at) {
+                    open.keep_open = true;
+                }
+                self.schedule(at);
+            }
             Command::ClosePort { port } => self.close(now, port),
             Command::Play {
                 port,
@@ -483,6 +490,7 @@ impl Engine {
             return None;
         }
         let id = port.id;
+        let mut latched = false;
         match port
             .latch
             .as_mut()?
@@ -490,10 +498,13 @@ impl Engine {
         {
             Verdict::Refuse => return None,
             Verdict::Accept => {}
-            Verdict::Latched => self.events.push_back(Event::Latched {
-                port: id,
-                address: from,
-            }),
+            Verdict::Latched => {
+                self.events.push_back(Event::Latched {
+                    port: id,
+                    address: from,
+                });
+                latched = true;
+            }
         }
         port.last_heard = Some(now);
         port.timeout_told = false;
@@ -571,7 +582,7 @@ impl Engine {
                 forwarded,
             );
         }
-        if is_event && held {
+        if latched || (is_event && held) {
             self.schedule(at);
         }
         Some(())
@@ -759,7 +770,8 @@ impl Engine {
             (None, configured) => configured.map(|configured| configured + timeout),
             _ => None,
         };
-        let Some(next) = [key, silence, port.rtcp_due].into_iter().flatten().min() else {
+        let dues = [key, silence, port.rtcp_due, port.silence_due()];
+        let Some(next) = dues.into_iter().flatten().min() else {
             return;
         };
         if port.wake.is_none_or(|wake| next < wake) {
@@ -789,6 +801,9 @@ impl Engine {
             if port.rtcp_due.is_some_and(|due| due <= now) {
                 port.send_rtcp(now, ntp, false, &mut self.out);
                 port.rtcp_due = Some(now + interval);
+            }
+            if port.silence_due().is_some_and(|due| due <= now) {
+                port.silence(now, self.ticks, &mut self.out);
             }
             let since = port.last_heard.max(port.configured);
             if !port.timeout_told

@@ -23,6 +23,15 @@ use crate::transmit::Transmits;
 /// Frames of 20 ms made up from the last one before silence takes over.
 const CONCEALED: u32 = 5;
 
+/// Packets a stream begins with one after the other, silence if need be: 200 ms, more than peers
+/// want to see before they believe where we are (our own latch wants 60 ms).
+const OPENING: u64 = 10;
+/// When the next packet of the opening is due: at the next tick, which may come a little early.
+const OPENING_STEP: Duration = Duration::from_millis(15);
+/// Longest time without a packet; far below what RFC 6263 section 4.6 asks for (15 s), so that
+/// carriers that watch the stream see no call that has died.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// The outgoing stream's numbers.
 #[derive(Debug)]
 pub struct Sender {
@@ -63,6 +72,10 @@ pub struct Port {
     pub last_heard: Option<Instant>,
     pub configured: Option<Instant>,
     pub timeout_told: bool,
+    /// Whether the peer must not be left without packets.
+    pub keep_open: bool,
+    /// When silence was last looked at; each look moves the next one on.
+    silence_seen: Option<Instant>,
     pub keys: Listener,
     pub key_heard: Option<Instant>,
     pub dtmf: Option<Option<(Dtmf, u32)>>,
@@ -115,6 +128,8 @@ impl Port {
             last_heard: None,
             configured: None,
             timeout_told: false,
+            keep_open: false,
+            silence_seen: None,
             keys: Listener::default(),
             key_heard: None,
             dtmf: None,
@@ -528,6 +543,55 @@ impl Port {
             self.encoded.clear();
             self.encoded_frames = 0;
         }
+    }
+
+    /// When silence has to be sent unless something else is.
+    pub fn silence_due(&self) -> Option<Instant> {
+        let addressed = self.latch.as_ref().and_then(Latch::address).is_some();
+        if !self.keep_open || !addressed || !self.direction().sends() {
+            return None;
+        }
+        let opening = self.statistics.packets_sent < OPENING && self.partner.is_none();
+        match self.sender.last.max(self.silence_seen) {
+            Some(last) => Some(last + if opening { OPENING_STEP } else { QUIET }),
+            None if opening => self.configured,
+            None => self.configured.map(|configured| configured + QUIET),
+        }
+    }
+
+    /// Sends one frame of silence, whatever the packet time (it is more than nothing), unless
+    /// something is being played.
+    pub fn silence(&mut self, now: Instant, tick: u64, out: &mut Transmits) {
+        const NOTHING: [i16; 960] = [0; 960];
+        self.silence_seen = Some(now);
+        if !self.queue.is_empty() {
+            return;
+        }
+        let Some(send) = self.settings.as_ref().map(|settings| settings.send) else {
+            return;
+        };
+        self.resume(now, tick, send.format.clock_rate);
+        let mut payload = std::mem::take(&mut self.encoded);
+        payload.clear();
+        let frame = (send.format.sample_rate as usize / 50).min(NOTHING.len());
+        if let Some(encoder) = &mut self.encoder {
+            encoder.encode(&NOTHING[..frame], &mut payload);
+        }
+        let (sequence, timestamp) = (self.sender.sequence, self.sender.timestamp);
+        self.sender.sequence = sequence.wrapping_add(1);
+        self.sender.timestamp = timestamp.wrapping_add(send.format.clock_rate / 50);
+        let marker = std::mem::take(&mut self.marker);
+        self.send(
+            marker,
+            send.payload_type,
+            sequence,
+            timestamp,
+            &payload,
+            out,
+        );
+        self.encoded = payload;
+        self.encoded.clear();
+        self.encoded_frames = 0;
     }
 
     #[allow(

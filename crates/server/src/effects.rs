@@ -155,6 +155,7 @@ impl Node {
                     return;
                 };
                 leg.answered = true;
+                leg.media.keep_open();
                 let description = std::mem::take(&mut leg.description);
                 self.sip.answer(now.instant, dialog, description);
                 self.tell(now, id, LegEvent::Answered);

@@ -142,7 +142,16 @@ impl MediaPort {
         local.srtp_key = self.srtp_key.clone().filter(|_| secure);
         self.local = Some(local.clone());
         let agreed = sip::sdp::accept(&local, &answer)?;
-        self.configure(&agreed, signalling)
+        self.configure(&agreed, signalling)?;
+        self.keep_open();
+        Ok(())
+    }
+
+    /// The call was answered: from now on the peer is never left without packets, even while
+    /// there is nothing to play. Not before, because some telephones take the first packet for the
+    /// end of ringing.
+    pub fn keep_open(&self) {
+        self.apply(Command::KeepOpen { port: self.port });
     }
 
     /// Answers an offer and starts the sound.

@@ -516,6 +516,7 @@ impl Network {
         match act {
             Act::PickUp => {
                 let description = std::mem::take(&mut call.description);
+                call.media.keep_open();
                 self.sip.answer(Instant::now(), dialog, description);
                 self.talk(dialog);
             }
