@@ -22,6 +22,8 @@ struct Seen {
     placed: bool,
     /// An address was given up, and the next one must follow.
     moving: bool,
+    /// How long it lasted, in seconds.
+    duration: String,
     forgotten: bool,
     /// The will of its newest record; none before the first.
     will: Option<Option<Owed>>,
@@ -80,8 +82,16 @@ impl Laws {
     /// Judges one effect.
     pub fn observe(&mut self, effect: &Effect) -> Verdict {
         match effect {
-            Effect::Save(save) => self.save(save),
-            Effect::Fetch(fetch) => self.lives(fetch.call, "asks for a document"),
+            Effect::Save(save) => {
+                self.save(save)?;
+                save.owed
+                    .iter()
+                    .try_for_each(|owed| self.action(&owed.parameters))
+            }
+            Effect::Fetch(fetch) => {
+                self.lives(fetch.call, "asks for a document")?;
+                self.action(&fetch.parameters)
+            }
             Effect::Leg(leg, command) => self.leg(*leg, command),
             Effect::Media(leg, command) => self.media(*leg, command),
             Effect::Alert(alert) => must(ErrorCode::find(alert.code).is_some(), || {
@@ -97,6 +107,19 @@ impl Laws {
                 Ok(())
             }
         }
+    }
+
+    /// B8: who is told how a `Dial` went was told of the child's end before, and hears of the same
+    /// duration. A child that was sent elsewhere still lives.
+    fn action(&self, parameters: &[(String, String)]) -> Verdict {
+        let child = parameter(parameters, "DialCallSid").and_then(|sid| sid.parse().ok());
+        let Some(seen) = child.and_then(|sid: CallSid| self.calls.get(&sid)) else {
+            return Ok(());
+        };
+        let told = parameter(parameters, "DialCallDuration").unwrap_or("0");
+        must(!seen.ended || seen.duration == told, || {
+            format!("the Dial lasted {told} s but its child {} s", seen.duration)
+        })
     }
 
     fn lives(&self, call: CallSid, what: &str) -> Verdict {
@@ -134,6 +157,7 @@ impl Laws {
             },
         )?;
         seen.status = Some(record.status);
+        seen.duration = record.duration_secs().unwrap_or(0).to_string();
         let mut ends = 0;
         for owed in &save.owed {
             let word = parameter(&owed.parameters, "CallStatus").unwrap_or_default();

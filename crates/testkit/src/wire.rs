@@ -199,6 +199,7 @@ impl World<'_> {
             credentials: None,
             contact_user: None,
             timeout,
+            patience: None,
         };
         self.sides[0].key = Some(self.ends[0].invite(self.now, invitation));
         for end in 0..2 {

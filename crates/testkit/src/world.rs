@@ -58,6 +58,13 @@ struct World<'a> {
     requests: u64,
     calls: u64,
     last_redirect: BTreeMap<CallSid, Instant>,
+    /// One answer of the application in so many is a failure; 0 is none.
+    faults: u64,
+    /// Where each call reports, once it was changed; and changes that wait for their reply (F4).
+    reports: BTreeMap<CallSid, String>,
+    changes: BTreeMap<RequestId, (CallSid, String)>,
+    /// Questions after which the fallback was asked (B6).
+    failed: BTreeSet<FetchId>,
     placed: BTreeSet<CallSid>,
     /// Legs that were given up for another address.
     given_up: BTreeSet<LegId>,
@@ -90,6 +97,7 @@ pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, Strin
     };
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let faults = [0, 3, 10][chance.below(3) as usize];
     let instant = Instant::now();
     let mut world = World {
         switch: Switch::new(policy, bytes),
@@ -109,6 +117,10 @@ pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, Strin
         requests: 0,
         calls: 0,
         last_redirect: BTreeMap::new(),
+        faults,
+        reports: BTreeMap::new(),
+        changes: BTreeMap::new(),
+        failed: BTreeSet::new(),
         placed: BTreeSet::new(),
         given_up: BTreeSet::new(),
     };
@@ -174,6 +186,7 @@ impl World<'_> {
             Coming::Press(leg) => {
                 let keys = ['1', '2', '#', '*'];
                 let key = keys[self.chance.below(4) as usize];
+                self.presses(leg, key);
                 Input::Leg(leg, LegEvent::Digit(key))
             }
             Coming::HangUp(leg) => {
@@ -204,6 +217,32 @@ impl World<'_> {
             self.legs.remove(&leg);
         }
         Ok(())
+    }
+
+    /// Counts the races of keys.
+    fn presses(&mut self, leg: LegId, key: char) {
+        let Some(call) = self.legs.get(&leg).map(|phone| phone.call) else {
+            return;
+        };
+        let gathers = |view: voice::View<'_>| view.record.sid == call && view.doing == "Gather";
+        if !self.switch.calls().any(gathers) {
+            return;
+        }
+        // The other order of this one is the timeout that was taken first; both are at this moment.
+        let due = self.switch.poll_timeout();
+        if due == Some((self.now.instant, voice::Deadline::Verb(call))) {
+            self.reach("B5 a key at the very timeout");
+        }
+        if key == '#' {
+            self.reach("B5 the key that ends the input");
+        }
+        if self
+            .legs
+            .get(&leg)
+            .is_some_and(|phone| !phone.playing.is_empty())
+        {
+            self.reach("B5 a key during a prompt");
+        }
     }
 
     /// Counts the races in which a far end lets go.
@@ -237,7 +276,10 @@ impl World<'_> {
         let instant = self.now.instant;
         match input {
             Input::Fetched { fetch, .. } if self.asking.remove(fetch).is_none() => {
-                self.reach("B1 a document nobody waits for");
+                match self.failed.contains(fetch) {
+                    true => self.reach("B6 an answer after the question was given up"),
+                    false => self.reach("B1 a document nobody waits for"),
+                }
             }
             Input::Leg(leg, LegEvent::Answered) => match self.legs.get_mut(leg) {
                 None if self.given_up.contains(leg) => {
@@ -276,14 +318,39 @@ impl World<'_> {
                 }
             }
             self.laws.observe(&effect)?;
+            self.reports_rightly(&effect)?;
             self.react(effect);
+        }
+        Ok(())
+    }
+
+    /// F4: each step is reported to the address that was valid when it happened.
+    fn reports_rightly(&mut self, effect: &Effect) -> Result<(), String> {
+        let Effect::Save(save) = effect else {
+            return Ok(());
+        };
+        let Some(valid) = self.reports.get(&save.record.sid) else {
+            return Ok(());
+        };
+        for owed in &save.owed {
+            if owed.parameters.iter().any(|(n, _)| n == "SequenceNumber") && owed.url != *valid {
+                return Err(format!("{owed:?} goes not to {valid}"));
+            }
+        }
+        if !save.owed.is_empty() {
+            self.reach("F4 a step after the address was changed");
         }
         Ok(())
     }
 
     fn react(&mut self, effect: Effect) {
         match effect {
-            Effect::Fetch(fetch) => self.application(*fetch),
+            Effect::Fetch(fetch) => {
+                if fetch.parameters.iter().any(|(n, _)| n == "DialCallSid") {
+                    self.reach("B8 the action after the child's end");
+                }
+                self.application(*fetch);
+            }
             Effect::Leg(leg, LegCommand::Invite(invite)) => {
                 if !self.placed.insert(invite.call) {
                     self.reach("A18 the next address after one that cannot be reached");
@@ -359,12 +426,17 @@ impl World<'_> {
             Effect::Alert(alert) => match alert.code {
                 10004 => self.reach("B10 too many calls"),
                 15002 => self.reach("B10 the queue timed out"),
-                11215 => self.reach("B11 too many documents"),
+                11215 => self.reach("B1 too many documents"),
                 32015 => self.reach("A16 the time limit"),
                 _ => {}
             },
-            Effect::Reply(_, reply) => match reply {
-                Reply::Done(_) => self.reach("B3 a change in time"),
+            Effect::Reply(request, reply) => match reply {
+                Reply::Done(_) => {
+                    if let Some((call, url)) = self.changes.remove(&request) {
+                        self.reports.insert(call, url);
+                    }
+                    self.reach("B3 a change in time");
+                }
                 Reply::Unknown => self.reach("B3 a change too late"),
                 Reply::NotInProgress(_) => self.reach("B3 a change too early"),
             },
@@ -536,16 +608,20 @@ impl World<'_> {
     /// The customer's server: documents of every sort, failures, late and doubled answers.
     fn application(&mut self, fetch: Fetch) {
         self.asking.insert(fetch.fetch, fetch.call);
-        let result = match self.chance.below(10) {
-            0 => Err(FetchFailure {
+        let faulty = self.faults > 0 && self.chance.one_in(self.faults);
+        let result = match self.chance.below(4) {
+            0 if faulty => Err(FetchFailure {
                 code: 11200,
                 message: "no answer".to_owned(),
             }),
-            1 => Ok((DocumentKind::Twiml, "<Response><Say>".to_owned())),
-            2 => Ok((DocumentKind::Unknown, String::new())),
-            3 => Ok((DocumentKind::Audio, String::new())),
+            1 if faulty => Ok((DocumentKind::Twiml, "<Response><Say>".to_owned())),
+            2 if faulty => Ok((DocumentKind::Unknown, String::new())),
+            3 if faulty => Ok((DocumentKind::Audio, String::new())),
             _ => Ok((DocumentKind::Twiml, self.document())),
         };
+        if result.is_err() {
+            self.failed.insert(fetch.fetch);
+        }
         let result = result.map(|(kind, body)| Fetched {
             url: fetch.url.clone(),
             kind,
@@ -555,11 +631,23 @@ impl World<'_> {
             fetch: fetch.fetch,
             result,
         };
-        if self.chance.one_in(8) {
+        let delay = self.chance.delay(10);
+        if self.failed.contains(&fetch.fetch) && self.chance.one_in(2) {
+            // It answers after all, as soon as it was given up.
+            let result = Ok(Fetched {
+                url: fetch.url,
+                kind: DocumentKind::Twiml,
+                body: self.document(),
+            });
+            let late = Input::Fetched {
+                fetch: fetch.fetch,
+                result,
+            };
+            self.later(delay, Coming::Input(late));
+        } else if self.chance.one_in(8) {
             let delay = self.chance.delay(20);
             self.later(delay, Coming::Input(answer.clone()));
         }
-        let delay = self.chance.delay(10);
         self.later(delay, Coming::Input(answer));
     }
 
@@ -648,7 +736,19 @@ impl World<'_> {
                 ..Change::default()
             }))
         };
-        let change = match self.chance.below(6) {
+        if self.answer_is_under_way(call) {
+            self.reach("B2 a change while an answer is under way");
+        }
+        let request = RequestId(self.requests + 1);
+        let change = match self.chance.below(7) {
+            6 => {
+                let url = format!("https://app.test/status/{}", request.0);
+                self.changes.insert(request, (call, url.clone()));
+                Modify::Change(Box::new(Change {
+                    status_callback: Some(Some(url)),
+                    ..Change::default()
+                }))
+            }
             0 => Modify::Cancel,
             1 => Modify::Complete,
             2 => Modify::Change(Box::new(Change {
@@ -674,8 +774,13 @@ impl World<'_> {
         self.requests += 1;
         Input::Modify {
             call,
-            request: RequestId(self.requests),
+            request,
             change,
         }
+    }
+
+    fn answer_is_under_way(&self, call: CallSid) -> bool {
+        let of_it = |phone: &&Phone| phone.call == call && phone.answer_under_way;
+        self.legs.values().any(|phone| of_it(&phone))
     }
 }
