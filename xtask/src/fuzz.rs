@@ -1,6 +1,6 @@
-//! `cargo xtask fuzz`: every fuzz target for some seconds, one after another. The nightly suite;
-//! not part of `cargo xtask test`, because it never says that all is well, only that nothing was
-//! found in the time it had.
+//! `cargo xtask fuzz`: every fuzz target for some seconds, one after another. Part of `cargo xtask
+//! test --nightly` only, because it never says that all is well, only that nothing was found in the
+//! time it had.
 //!
 //! What is found on the way is kept in `target/fuzz/corpus/` and tried first the next time; an
 //! input that breaks a target is left in `fuzz/artifacts/`.
@@ -14,6 +14,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::command;
+use crate::report::{Outcome, Tally};
 
 /// Folders of further seeds, by target.
 const SEEDS: &[(&str, &str)] = &[
@@ -24,6 +25,9 @@ const SEEDS: &[(&str, &str)] = &[
 /// The longest input tried, in bytes: a datagram, or the first frames of a sound file.
 const LONGEST: &str = "4096";
 
+/// How long a target runs.
+const SECONDS: u32 = 45;
+
 /// Lines shown of a target that broke.
 const SHOWN: usize = 40;
 
@@ -31,7 +35,7 @@ const SHOWN: usize = 40;
 #[derive(Args)]
 pub struct Options {
     /// Seconds for each target.
-    #[arg(long, default_value_t = 45, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = SECONDS, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
     /// Only this target.
     #[arg(long, value_name = "NAME")]
@@ -48,6 +52,22 @@ struct Run {
 
 /// Builds and runs the targets; fails when one of them broke.
 pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
+    match count(root, options)?.failed {
+        0 => Ok(()),
+        broken => bail!("{broken} targets broke; the inputs are in fuzz/artifacts/"),
+    }
+}
+
+/// Every target for the usual time, each counted as a test.
+pub fn nightly(root: &Path) -> anyhow::Result<Outcome> {
+    let options = Options {
+        seconds: SECONDS,
+        target: None,
+    };
+    Ok(Outcome::Ran(count(root, &options)?))
+}
+
+fn count(root: &Path, options: &Options) -> anyhow::Result<Tally> {
     let known = targets(root)?;
     let chosen = match &options.target {
         None => known,
@@ -76,10 +96,10 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
             }
         );
     }
-    match runs.iter().filter(|run| run.broken).count() {
-        0 => Ok(()),
-        broken => bail!("{broken} targets broke; the inputs are in fuzz/artifacts/"),
-    }
+    let mut tally = Tally::default();
+    runs.iter()
+        .for_each(|run| tally.add(Tally::one(!run.broken)));
+    Ok(tally)
 }
 
 /// The files in `fuzz/targets`, which are named after their targets.

@@ -8,20 +8,24 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::report::{Outcome, Report, Tally};
-use crate::{command, compat, counterparts, install, sim};
+use crate::{command, compat, counterparts, fuzz, install, sim};
 
 /// No step of cargo's may take longer: a cold build on two cores stays well below it.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
 /// Seeds of the long simulation.
 const NIGHTLY_SEEDS: u64 = 100_000;
+/// What `--nightly` adds.
+const NIGHTLY: [&str; 3] = ["simulation", "outage", "fuzz"];
 
 /// What to run.
 #[derive(Args)]
 pub struct Options {
-    /// Also what takes too long for every day: the simulation over many more seeds.
+    /// Also what takes too long for every day: the simulation over many more seeds, the outage of
+    /// a minute and the 25 kills, and every fuzz target.
     #[arg(long)]
     nightly: bool,
-    /// Only this: format, clippy, compat, cargo, or a counterpart suite. May be repeated.
+    /// Only this: format, clippy, compat, cargo, a counterpart suite, or one of the nightly
+    /// suites simulation, outage, fuzz. May be repeated.
     #[arg(long, value_name = "SUITE")]
     only: Vec<String>,
     /// Do not install anything; suites that lack their counterpart say "not run".
@@ -34,7 +38,8 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
     let own = ["format", "clippy", "compat", "cargo"];
     let known = own
         .into_iter()
-        .chain(counterparts::SUITES.iter().map(|suite| suite.name));
+        .chain(counterparts::SUITES.iter().map(|suite| suite.name))
+        .chain(NIGHTLY);
     let known: Vec<&str> = known.collect();
     if let Some(wrong) = options
         .only
@@ -108,10 +113,28 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
             });
         }
     }
-    if options.nightly {
+    let nightly = |name: &str| {
+        let named = options.only.iter().any(|only| only == name);
+        named || options.nightly && options.only.is_empty()
+    };
+    if nightly("simulation") {
         report.step("simulation, nightly", || {
             sim::count(root, NIGHTLY_SEEDS, 1_000_000)
         });
+    }
+    if nightly("outage") {
+        report.step("outage of a minute, 25 kills", || {
+            let tests = ["--package", "server", "--test", "outage", "--test", "crash"];
+            let mut cargo = cargo(root);
+            cargo
+                .args(["test", "--locked", "--no-fail-fast"])
+                .args(tests)
+                .env("SWITCHBOARD_NIGHTLY", "1");
+            Ok(Outcome::Ran(command::count(&mut cargo, LIMIT)?))
+        });
+    }
+    if nightly("fuzz") {
+        report.step("fuzz", || fuzz::nightly(root));
     }
     match report.close() {
         true => Ok(()),

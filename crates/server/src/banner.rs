@@ -56,6 +56,8 @@ pub struct Surroundings {
     pub data: String,
     /// How this program is started from the folder that we are in.
     pub program: String,
+    /// Whether the developer's own program is there already.
+    pub listens: bool,
     /// Usual addresses that others have, each with the process where it is known.
     pub taken: Vec<(SocketAddr, Option<String>)>,
 }
@@ -87,6 +89,7 @@ pub fn banner(facts: &Facts, around: &Surroundings, language: Language, colour: 
     let Surroundings {
         data,
         program,
+        listens,
         taken,
     } = around;
     let mut out = String::new();
@@ -208,11 +211,18 @@ pub fn banner(facts: &Facts, around: &Surroundings, language: Language, colour: 
         folder_flag(data)
     );
     let yours = t(
-        "Call your own program: it answers at",
-        "自分のプログラムを呼び出す（応答先:",
+        "Call your own program, which answers at http://localhost:3000/voice:",
+        "http://localhost:3000/voice で応答する自分のプログラムを呼び出す:",
     );
     let _ = writeln!(out, "\n  3  {yours}");
-    let _ = writeln!(out, "     http://localhost:3000/voice{}\n", t("", "）"));
+    if !listens {
+        let not_yet = t(
+            "(nothing listens there yet; examples/menu has one to start from)",
+            "（まだ何も待ち受けていません。examples/menu が手本になります）",
+        );
+        let _ = writeln!(out, "     {not_yet}");
+    }
+    out.push('\n');
     let _ = write!(
         out,
         "{program} phone dial {phone} \\\n  --to {}{}",
@@ -313,6 +323,7 @@ pub mod tests {
         Surroundings {
             data: data.to_owned(),
             program: "target/release/switchboard".to_owned(),
+            listens: false,
             taken: Vec::new(),
         }
     }

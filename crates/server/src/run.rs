@@ -120,7 +120,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         // A developer's own computer hardly needs that many.
         match config.mode {
             Mode::Production => tracing::warn!("{cure}"),
-            Mode::Development => tracing::info!("{cure}"),
+            Mode::Development => tracing::debug!("{cure}"),
         }
     }
     std::fs::create_dir_all(&config.data)

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +17,9 @@ use crate::config::{Config, Mode, Ports};
 use crate::run::{self, Facts};
 use crate::telemetry;
 
+/// Where the seeded application's program is to be, and how long is looked for it.
+const YOURS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
+const GLANCE: Duration = Duration::from_millis(50);
 /// Longest that calls may take to end when the process is told to end.
 const LONGEST_STOP: Duration = Duration::from_secs(10);
 
@@ -75,6 +78,7 @@ impl Dev {
                 let around = banner::Surroundings {
                     data: data.display().to_string(),
                     program: banner::program(),
+                    listens: TcpStream::connect_timeout(&YOURS, GLANCE).is_ok(),
                     taken,
                 };
                 say(&banner::banner(facts, &around, language, banner::colour()));

@@ -167,7 +167,7 @@ async fn examine(
         )];
         findings.extend(ports::listening(&own, running, language));
         findings.push(ports::sound(&own, running, language));
-        findings.push(computer::open_files(
+        findings.push(computer::files(
             &own,
             std::fs::read_to_string("/proc/self/limits").ok().as_deref(),
             language,

@@ -6,25 +6,26 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::{Finding, State, t};
 use crate::banner::Language;
 use crate::config::{Config, Mode};
+use crate::open_files;
 
 /// The year in which this was written: no clock is right that says less. In seconds since 1970.
 const WRITTEN: u64 = 1_767_225_600;
 /// No certificate of today is valid then.
 const FAR: u64 = 4_102_444_800;
 
-/// Two sockets a leg, two legs a bridged call, and some for everything else. `limits` is what
+/// The program raises its own limit as far as it may: the second number of what
 /// `/proc/self/limits` says.
-pub fn open_files(config: &Config, limits: Option<&str>, language: Language) -> Finding {
+pub fn files(config: &Config, limits: Option<&str>, language: Language) -> Finding {
     let check = "open-files";
-    let soft = limits.and_then(|limits| {
+    let most = limits.and_then(|limits| {
         let line = limits
             .lines()
             .find_map(|line| line.strip_prefix("Max open files"))?;
         line.split_whitespace()
-            .next()
-            .map(|soft| soft.parse::<usize>().unwrap_or(usize::MAX))
+            .nth(1)
+            .map(|most| most.parse::<usize>().unwrap_or(usize::MAX))
     });
-    let Some(soft) = soft else {
+    let Some(most) = most else {
         return Finding::ill(
             check,
             State::Warning,
@@ -35,33 +36,33 @@ pub fn open_files(config: &Config, limits: Option<&str>, language: Language) -> 
             ),
             t(
                 language,
-                "look at `ulimit -n` yourself; 65536 is ample",
-                "`ulimit -n` を確認してください。65536 あれば十分です",
+                "look at `ulimit -Hn` yourself; 65536 is ample",
+                "`ulimit -Hn` を確認してください。65536 あれば十分です",
             ),
         );
     };
     let finding = t(
         language,
-        format!("a process may open {soft} files"),
-        format!("1 プロセスで {soft} 個のファイルを開けます"),
+        format!("a process may open {most} files"),
+        format!("1 プロセスで {most} 個のファイルを開けます"),
     );
     let wanted = match config.mode {
         Mode::Development => 1024,
-        Mode::Production => config.max_calls * 4 + 1000,
+        Mode::Production => config.max_calls * open_files::PER_CALL + open_files::BESIDES,
     };
     let cure = t(
         language,
         format!(
-            "`ulimit -n {wanted}`, or LimitNOFILE={wanted} in the service's unit, or a lower max-calls"
+            "`ulimit -Hn {wanted}`, or LimitNOFILE={wanted} in the service's unit, or a lower max-calls"
         ),
         format!(
-            "`ulimit -n {wanted}` を実行するか、サービスの設定を LimitNOFILE={wanted} にするか、max-calls を下げてください"
+            "`ulimit -Hn {wanted}` を実行するか、サービスの設定を LimitNOFILE={wanted} にするか、max-calls を下げてください"
         ),
     );
-    let calls = soft.saturating_sub(200) / 4;
-    match soft {
-        _ if soft >= wanted => Finding::ok(check, finding),
-        _ if soft < 256 => Finding::ill(check, State::Wrong, finding, cure),
+    let calls = most.saturating_sub(open_files::BESIDES) / open_files::PER_CALL;
+    match most {
+        _ if most >= wanted => Finding::ok(check, finding),
+        _ if most < 256 => Finding::ill(check, State::Wrong, finding, cure),
         _ => Finding::ill(
             check,
             State::Warning,
@@ -170,13 +171,13 @@ mod tests {
 
     #[test]
     fn few_files_are_few_calls() {
-        let limits = |soft: &str| {
+        let limits = |most: &str| {
             format!(
-                "Limit   Soft Limit  Hard Limit  Units\nMax open files            {soft}                 1048576              files\n"
+                "Limit   Soft Limit  Hard Limit  Units\nMax open files            90                 {most}              files\n"
             )
         };
         let state =
-            |soft: &str| open_files(&Config::production(), Some(&limits(soft)), Language::En).state;
+            |most: &str| files(&Config::production(), Some(&limits(most)), Language::En).state;
         assert_eq!(
             (
                 state("100"),
@@ -186,9 +187,6 @@ mod tests {
             ),
             (State::Wrong, State::Warning, State::Ok, State::Ok)
         );
-        assert_eq!(
-            open_files(&config(), None, Language::En).state,
-            State::Warning
-        );
+        assert_eq!(files(&config(), None, Language::En).state, State::Warning);
     }
 }
