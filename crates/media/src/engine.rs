@@ -58,6 +58,15 @@ impl Config {
     }
 }
 
+/// A port on its way from one engine to another, with all that it plays, keeps and remembers.
+pub struct Moved(Box<Port>);
+
+impl std::fmt::Debug for Moved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Moved({:?})", self.0.id)
+    }
+}
+
 /// The media of many legs, advanced from outside.
 pub struct Engine {
     config: Config,
@@ -252,18 +261,49 @@ impl Engine {
             return;
         }
         let random = self.random();
-        let port = Some(Box::new(Port::new(id, ssrc, cname, random)));
+        self.place(Box::new(Port::new(id, ssrc, cname, random)));
+    }
+
+    fn place(&mut self, port: Box<Port>) -> usize {
+        let id = port.id;
         let at = match self.free.pop() {
             Some(at) => {
-                self.ports[at] = port;
+                self.ports[at] = Some(port);
                 at
             }
             None => {
-                self.ports.push(port);
+                self.ports.push(Some(port));
                 self.ports.len() - 1
             }
         };
         self.index.insert(id, at);
+        at
+    }
+
+    /// Takes a port off its place; nothing here knows of it afterwards.
+    fn remove(&mut self, id: PortId) -> Option<Box<Port>> {
+        let at = self.at(id)?;
+        self.unbridge(at);
+        let port = self.ports[at].take()?;
+        self.index.remove(&id);
+        self.free.push(at);
+        self.active.retain(|&active| active != at);
+        Some(port)
+    }
+
+    /// Lets a port go to another engine; it leaves its bridge. `None` if it is not open.
+    pub fn release(&mut self, port: PortId) -> Option<Moved> {
+        let mut port = self.remove(port)?;
+        port.active = false;
+        port.wake = None;
+        Some(Moved(port))
+    }
+
+    /// Takes up a port that another engine released. Its number must not be open here.
+    pub fn adopt(&mut self, moved: Moved) {
+        let at = self.place(moved.0);
+        self.refresh(at);
+        self.schedule(at);
     }
 
     fn configure(&mut self, now: Instant, id: PortId, settings: PortSettings) {
@@ -285,15 +325,10 @@ impl Engine {
     }
 
     fn close(&mut self, now: Instant, id: PortId) {
-        let Some(at) = self.at(id) else { return };
-        self.unbridge(at);
-        let ntp = self.ntp(now);
-        let Some(mut port) = self.ports[at].take() else {
+        let Some(mut port) = self.remove(id) else {
             return;
         };
-        self.index.remove(&id);
-        self.free.push(at);
-        self.active.retain(|&active| active != at);
+        let ntp = self.ntp(now);
         port.send_rtcp(now, ntp, true, &mut self.out);
         for player in port.queue.drain(..) {
             self.playback_ended(id, player.playback, PlaybackEnd::Stopped);

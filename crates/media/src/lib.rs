@@ -40,7 +40,7 @@ pub use command::{
     Command, Direction, Latching, PayloadFormat, PlaybackId, PortId, PortSettings, RecordDirection,
     RecordingId, Source, SrtpKeys,
 };
-pub use engine::{Config, Engine};
+pub use engine::{Config, Engine, Moved};
 pub use event::{DigitSource, Event, PlaybackEnd, RecordingEnd, Statistics};
 pub use port_map::PortMap;
 pub use rtp::srtp::Suite;

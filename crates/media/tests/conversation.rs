@@ -813,6 +813,45 @@ fn a_bridge_in_which_nobody_speaks_is_kept_open_too() {
 }
 
 #[test]
+fn a_port_moves_to_another_engine_and_misses_nothing() {
+    let mut world = World::new();
+    let (a, b) = world.link(1, 2, PCMU, |_, _| {});
+    world.record(b, 7);
+    world.play(a, 1, Source::Pcm(Arc::new(sine(8000, 440.0, 2000))));
+    world.run(1000);
+    let moved = world.engine.release(a).unwrap();
+    assert_eq!(world.engine.port_count(), 1);
+    assert!(world.engine.release(a).is_none());
+    let mut other = World::new();
+    other.start = world.start;
+    other.now = world.now;
+    other.engine.adopt(moved);
+    for _ in 0..60 {
+        other.run(20);
+        let flown = std::mem::take(&mut other.flying);
+        world.flying.extend(
+            flown
+                .into_iter()
+                .map(|(_, from, to, bytes)| (world.tick + 1, from, to, bytes)),
+        );
+        world.run(20);
+    }
+    assert_eq!(other.ended(1), Some(PlaybackEnd::Finished));
+    world.run(200);
+    let heard = world.recorded(b, 7);
+    assert!(heard.duration() >= Duration::from_millis(2000));
+    let sound: Vec<i16> = heard
+        .samples
+        .iter()
+        .copied()
+        .skip_while(|s| s.abs() < 100)
+        .take(15_600)
+        .collect();
+    let share = purity(&Sound::new(8000, sound), 440.0);
+    assert!(share > 0.98, "one tone without a gap: {share}");
+}
+
+#[test]
 fn ticks_that_nobody_needs_may_be_left_out() {
     let mut world = World::new();
     let (a, _) = world.link(1, 2, PCMU, |_, _| {});

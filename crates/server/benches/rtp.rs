@@ -1,7 +1,7 @@
-//! What a bridged call costs the media thread, beside the least any program could pay.
+//! What a bridged call costs the media threads, beside the least any program could pay.
 //!
 //! `cargo bench -p server --bench rtp -- [CALLS] [SECONDS]` sends G.711 both ways through bridged
-//! ports of a real [`rtp::MediaThread`] and, in turns with it, through a bare forwarder that does
+//! ports of real [`rtp::MediaThread`]s and, in turns with it, through a bare forwarder that does
 //! nothing but wait, receive and send. Absolute figures move with the machine; the ratio says what
 //! our code adds. The first round warms up and is thrown away.
 #![allow(
@@ -9,7 +9,11 @@
     reason = "in a measurement, a panic is the report"
 )]
 
-#[allow(dead_code, reason = "the program uses more of it than this")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the program and its tests use more of it than this"
+)]
 #[path = "../src/drivers/rtp.rs"]
 mod rtp;
 
@@ -40,7 +44,7 @@ fn main() {
     println!("{calls} bridged calls, {seconds} s each, {ROUNDS} rounds after one to warm up");
     let mut costs = [Vec::new(), Vec::new()];
     for round in 0..=ROUNDS {
-        for (which, name) in ["bare forwarder", "media thread"].into_iter().enumerate() {
+        for (which, name) in ["bare forwarder", "media threads"].into_iter().enumerate() {
             let figures = if which == 0 {
                 bare(calls, seconds)
             } else {
@@ -94,7 +98,10 @@ impl std::fmt::Display for Figures {
 
 fn ours(calls: usize, seconds: usize) -> Figures {
     let before = resident();
-    let thread = rtp::MediaThread::start(1, |_| {}).unwrap();
+    let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+    let threads: Vec<_> = (0..cores as u64)
+        .map(|seed| rtp::MediaThread::start(seed, |_| {}).unwrap())
+        .collect();
     let pool = rtp::PortPool::new(Ipv4Addr::LOCALHOST.into(), 20_000, 59_999);
     let phone = phone();
     let format = PayloadFormat {
@@ -103,7 +110,10 @@ fn ours(calls: usize, seconds: usize) -> Figures {
     };
     let mut targets = Vec::new();
     for call in 0..calls as u64 {
+        let mut place = Vec::new();
         for leg in [2 * call, 2 * call + 1] {
+            let thread = rtp::MediaThread::least_busy(&threads).unwrap();
+            place.push(thread);
             let sockets = pool.bind().unwrap();
             targets.push(sockets.address);
             thread.open(PortId(leg), sockets, leg as u32, String::new());
@@ -112,14 +122,17 @@ fn ours(calls: usize, seconds: usize) -> Figures {
                 settings: Box::new(PortSettings::new(phone.local_addr().unwrap(), format)),
             });
         }
-        thread.apply(Command::Bridge {
+        place[1].send_to(place[0], PortId(2 * call + 1));
+        place[0].apply(Command::Bridge {
             a: PortId(2 * call),
             b: PortId(2 * call + 1),
         });
     }
     thread::sleep(Duration::from_millis(300));
     let figures = talk(&phone, &targets, calls, seconds, "media", before);
-    thread.stop();
+    for thread in threads {
+        thread.stop();
+    }
     thread::sleep(Duration::from_millis(300));
     figures
 }

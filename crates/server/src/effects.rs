@@ -203,8 +203,10 @@ impl Node {
                 });
             }
             MediaCommand::Bridge(other) => {
-                if let Some(other) = self.legs.leg(other) {
-                    leg.media.apply(media::Command::Bridge {
+                let thread = leg.media.thread();
+                if let Some(other) = self.legs.leg_mut(other) {
+                    other.media.move_to(&thread);
+                    other.media.apply(media::Command::Bridge {
                         a: port,
                         b: other.media.port,
                     });

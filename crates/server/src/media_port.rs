@@ -20,8 +20,8 @@ const TELEPHONE_EVENT: u8 = 101;
 /// Where ports are opened.
 #[derive(Clone)]
 pub struct MediaRoom {
-    /// The thread that carries the sound.
-    pub thread: MediaThread,
+    /// The threads that carry the sound, at least one.
+    threads: Arc<[MediaThread]>,
     pool: Arc<PortPool>,
     last: Arc<AtomicU64>,
     /// Added to every port number: tells whose port it is.
@@ -29,10 +29,10 @@ pub struct MediaRoom {
 }
 
 impl MediaRoom {
-    /// Ports of `pool` on `thread`.
-    pub fn new(thread: MediaThread, pool: PortPool) -> Self {
+    /// Ports of `pool` on `threads`.
+    pub fn new(threads: Vec<MediaThread>, pool: PortPool) -> Self {
         Self {
-            thread,
+            threads: threads.into(),
             pool: Arc::new(pool),
             last: Arc::new(AtomicU64::new(0)),
             family: 0,
@@ -49,10 +49,13 @@ impl MediaRoom {
 
     /// Opens a port. Fails when the range of port numbers is used up.
     pub fn open(&self) -> io::Result<MediaPort> {
+        let thread = MediaThread::least_busy(&self.threads)
+            .ok_or_else(|| io::Error::other("there is no media thread"))?
+            .clone();
         let sockets = self.pool.bind()?;
         let port = PortId(self.family | (self.last.fetch_add(1, Ordering::Relaxed) + 1));
         let address = sockets.address;
-        self.thread.open(
+        thread.open(
             port,
             sockets,
             rand::random(),
@@ -61,12 +64,19 @@ impl MediaRoom {
         Ok(MediaPort {
             port,
             address,
-            thread: self.thread.clone(),
+            thread,
             local: None,
             srtp_key: None,
             session_id: rand::random::<u32>().into(),
             described: false,
         })
+    }
+
+    /// Ends the threads.
+    pub fn stop(&self) {
+        for thread in self.threads.iter() {
+            thread.stop();
+        }
     }
 }
 
@@ -164,6 +174,17 @@ impl MediaPort {
         let answer = sip::sdp::answer(&local, &offer)?;
         self.configure(&answer.agreed, signalling)?;
         Ok(answer.description.to_string())
+    }
+
+    /// The thread that carries it.
+    pub fn thread(&self) -> MediaThread {
+        self.thread.clone()
+    }
+
+    /// Moves it to the thread of a port with which it shall be bridged.
+    pub fn move_to(&mut self, thread: &MediaThread) {
+        self.thread.send_to(thread, self.port);
+        self.thread = thread.clone();
     }
 
     /// Passes an order about this port to its thread.

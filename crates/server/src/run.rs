@@ -164,21 +164,25 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let local_tls = wires.local_tls;
 
     let (network, words) = mpsc::channel(QUEUE);
-    let thread = MediaThread::start(rand::random(), {
-        let (owner, network) = (owner.clone(), network.clone());
-        // Called on the media thread, which has no runtime. Both queues hold more than a second of
-        // the busiest system; a full one means that their owner is stuck, and is waited for.
-        move |event| {
-            let _ = if port_of(&event) & phones::FAMILY == 0 {
-                owner.blocking_send(Happening::Media(event)).map_err(drop)
-            } else {
-                network.blocking_send(Word::Media(event)).map_err(drop)
-            };
-        }
-    })
-    .context("cannot start the media thread")?;
+    // Sound keeps every core busy before anything else does.
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let threads = (0..cores)
+        .map(|_| {
+            let (owner, network) = (owner.clone(), network.clone());
+            // Called on the media thread, which has no runtime. Both queues hold more than a second
+            // of the busiest system; a full one means that their owner is stuck, and is waited for.
+            MediaThread::start(rand::random(), move |event| {
+                let _ = if port_of(&event) & phones::FAMILY == 0 {
+                    owner.blocking_send(Happening::Media(event)).map_err(drop)
+                } else {
+                    network.blocking_send(Word::Media(event)).map_err(drop)
+                };
+            })
+        })
+        .collect::<Result<_, _>>()
+        .context("cannot start the media threads")?;
     let (first, last) = config.media_ports;
-    let media = MediaRoom::new(thread, PortPool::new(local.ip(), first, last));
+    let media = MediaRoom::new(threads, PortPool::new(local.ip(), first, last));
 
     let config = Arc::new(config);
     let egress = egress(&config)?;

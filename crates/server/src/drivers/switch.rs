@@ -722,7 +722,7 @@ impl Node {
         while let Some(transmit) = self.sip.poll_transmit() {
             self.wires.send(transmit);
         }
-        self.media.thread.stop();
+        self.media.stop();
     }
 }
 
