@@ -4,11 +4,7 @@
 #[path = "common/world.rs"]
 mod common;
 
-use common::{MAIN, World};
-use model::now::Wall;
-use model::phone_number::IncomingPhoneNumber;
-use model::sid::PhoneNumberSid;
-use tokio::task::JoinSet;
+use common::World;
 
 /// Posts until there is no room, which must be after `limit`.
 async fn fill(
@@ -58,24 +54,4 @@ async fn a_resource_that_is_full_says_so_with_its_code() {
         vec![("FriendlyName", "one".into()), ("IpAddress", address)]
     })
     .await;
-
-    // Numbers are many: straight into the database, all at once.
-    let mut inserts = JoinSet::new();
-    for index in 1..10_000_u32 {
-        let mut sid = [8; 16];
-        sid[..4].copy_from_slice(&index.to_be_bytes());
-        let number = format!("+1206{index:07}").parse().unwrap();
-        let sid = PhoneNumberSid::from_bytes(sid);
-        let number = IncomingPhoneNumber::new(sid, MAIN, number, Wall(1));
-        let store = world.store.clone();
-        inserts.spawn(async move { store.phone_numbers().insert(number).await });
-    }
-    for inserted in inserts.join_all().await {
-        inserted.unwrap();
-    }
-    let form = [("PhoneNumber", "+14155550111")];
-    world
-        .post("/IncomingPhoneNumbers.json", &form)
-        .await
-        .refused(400, 21501);
 }
