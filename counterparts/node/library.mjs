@@ -15,6 +15,7 @@ const client = pointed(twilio(sid, token));
 /** The one thing an application changes: where the library's requests go. */
 function pointed(client) {
   client.api.baseUrl = ready.api;
+  client.monitor.baseUrl = ready.api;
   return client;
 }
 
@@ -240,6 +241,90 @@ await test('everything the application was sent is signed', () => {
     assert.ok(twilio.validateRequest(token, request.signature, request.url, request.form), `${request.method} ${request.url}`);
   }
 });
+
+// counterparts-41
+await test('every other resource is made, read, listed, changed and removed', async () => {
+  /** Through its whole life: what `make` made is fetched, found in its list, changed and removed. */
+  async function lives(list, make, change, key, code = 404) {
+    const made = await list.create(make);
+    assert.equal((await list(made.sid).fetch()).sid, made.sid);
+    assert.ok((await list.list({ limit: 200 })).some((one) => one.sid === made.sid), `not listed: ${made.sid}`);
+    if (change) assert.equal((await list(made.sid).update(change))[key], change[key]);
+    return {
+      made,
+      async ends() {
+        assert.equal(await list(made.sid).remove(), true);
+        await refused(list(made.sid).fetch(), 20404, code);
+      },
+    };
+  }
+  const renamed = { friendlyName: 'renamed' };
+  await (await lives(client.applications, { friendlyName: 'app', voiceUrl: `${base}/voice` }, renamed, 'friendlyName')).ends();
+  const key = await lives(client.newKeys ? keys(client.newKeys, client.keys) : client.keys, { friendlyName: 'key' }, renamed, 'friendlyName');
+  const standard = pointed(twilio(key.made.sid, key.made.secret, { accountSid: sid }));
+  await standard.calls.list({ limit: 1 });
+  await refused(standard.api.accounts(sid).fetch(), 20003, 401);
+  await key.ends();
+  await refused(standard.calls.list({ limit: 1 }), 20003, 401);
+  await (await lives(client.newSigningKeys ? keys(client.newSigningKeys, client.signingKeys) : client.signingKeys, { friendlyName: 'key' }, renamed, 'friendlyName')).ends();
+
+  const users = await lives(client.sip.credentialLists, { friendlyName: 'users' }, renamed, 'friendlyName');
+  const user = await lives(client.sip.credentialLists(users.made.sid).credentials, { username: 'joey', password: 'Password12345' });
+  const addresses = await lives(client.sip.ipAccessControlLists, { friendlyName: 'addresses' }, renamed, 'friendlyName');
+  const address = await lives(client.sip.ipAccessControlLists(addresses.made.sid).ipAddresses, { friendlyName: 'hall', ipAddress: '192.0.2.1' }, renamed, 'friendlyName');
+  const domain = await lives(client.sip.domains, { domainName: `library${Date.now()}.sip.twilio.com` }, renamed, 'friendlyName');
+  const { auth, credentialListMappings, ipAccessControlListMappings } = client.sip.domains(domain.made.sid);
+  const mappings = [
+    await lives(auth.calls.credentialListMappings, { credentialListSid: users.made.sid }),
+    await lives(auth.registrations.credentialListMappings, { credentialListSid: users.made.sid }),
+    await lives(auth.calls.ipAccessControlListMappings, { ipAccessControlListSid: addresses.made.sid }),
+  ];
+  assert.equal((await client.sip.domains(domain.made.sid).fetch()).authType, 'CREDENTIAL_LIST,IP_ACL');
+  assert.equal((await credentialListMappings.list()).length, 1);
+  assert.equal((await ipAccessControlListMappings.list()).length, 1);
+  await refused(client.sip.credentialLists(users.made.sid).remove(), 21241, 400);
+  for (const one of [...mappings, domain, address, addresses, user, users]) await one.ends();
+
+  const number = '+493023125000';
+  const asked = await client.validationRequests.create({ phoneNumber: number, friendlyName: 'Berlin', statusCallback: `${base}/verified` });
+  assert.match(asked.validationCode, /^[0-9]{6}$/);
+  const [verified] = await client.outgoingCallerIds.list({ phoneNumber: number, limit: 2 });
+  await until('the report that it is verified', () =>
+    heard.some(({ path, form }) => path === '/verified' && form.VerificationStatus === 'success' && form.OutgoingCallerIdSid === verified.sid),
+  );
+  assert.equal((await client.outgoingCallerIds(verified.sid).update(renamed)).friendlyName, 'renamed');
+  assert.equal(await client.outgoingCallerIds(verified.sid).remove(), true);
+
+  const child = await client.api.accounts.create({ friendlyName: 'child' });
+  assert.equal(child.ownerAccountSid, sid);
+  assert.equal((await client.api.accounts.list({ friendlyName: 'child', limit: 5 })).length, 1);
+  assert.equal((await client.api.accounts(child.sid).update({ status: 'suspended' })).status, 'suspended');
+  await refused(pointed(twilio(child.sid, child.authToken)).calls.list({ limit: 1 }), 20005, 403);
+  assert.equal((await client.api.accounts(child.sid).update({ status: 'closed' })).status, 'closed');
+  assert.equal((await client.balance.fetch()).currency, 'USD');
+  const countries = await client.availablePhoneNumbers.list({ limit: 50 });
+  assert.ok(countries.some((country) => country.countryCode === 'GB'));
+  assert.equal((await client.availablePhoneNumbers('GB').mobile.list({ limit: 3 })).length, 3);
+
+  const call = await client.calls.create({ to: phones[5], from, url: `${base}/voice`, twiml: '<Response/>' });
+  const [notification] = await client.calls(call.sid).notifications.list({ limit: 5 });
+  assert.equal(notification.errorCode, '32019');
+  assert.equal((await client.notifications(notification.sid).fetch()).messageText, notification.messageText);
+  assert.equal((await client.calls(call.sid).events.list({ limit: 5 }))[0].request.parameters.to, phones[5]);
+  const monitor = client.monitor.v1 ?? client.monitor;
+  const alerts = await monitor.alerts.list({ logLevel: 'warning', limit: 50 });
+  assert.ok(alerts.some((alert) => alert.sid === notification.sid && alert.resourceSid === call.sid));
+  assert.equal((await monitor.alerts(notification.sid).fetch()).errorCode, '32019');
+  await client.calls(call.sid).update({ status: 'completed' });
+});
+
+/** In most releases new keys are made through a list of their own. */
+function keys(made, kept) {
+  const list = (sid) => kept(sid);
+  list.create = (form) => made.create(form);
+  list.list = (filter) => kept.list(filter);
+  return list;
+}
 
 /** SplitMix32: one seed, one list of addresses; `SEED` in the environment repeats a failure. */
 let state = Number(process.env.SEED ?? Date.now() % 1e9);

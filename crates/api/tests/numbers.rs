@@ -5,6 +5,8 @@
 mod common;
 
 use common::{MAIN, NUMBER, STRANGER, SUB, World};
+use model::method::Method;
+use model::now::Wall;
 use serde_json::{Value, json};
 
 const PATH: &str = "/IncomingPhoneNumbers.json";
@@ -266,7 +268,11 @@ async fn a_verified_number_may_be_shown_as_caller() {
         ("Url", URL),
     ];
     world.post("/Calls.json", &call).await.refused(400, 21210);
-    let form = [("PhoneNumber", "+493023125000")];
+    let form = [
+        ("PhoneNumber", "+493023125000"),
+        ("StatusCallback", URL),
+        ("StatusCallbackMethod", "GET"),
+    ];
     let request = world.post("/OutgoingCallerIds.json", &form).await.ok(200);
     assert_eq!(request["validation_code"].as_str().unwrap().len(), 6);
     world
@@ -299,6 +305,23 @@ async fn a_verified_number_may_be_shown_as_caller() {
         .await
         .ok(200);
     assert_eq!(world.get(&path).await.ok(200)["friendly_name"], "Berlin");
+    // rest-numbers-11
+    let due = world.store.outbox().due(Wall(i64::MAX), 9).await.unwrap();
+    let [owed] = due.as_slice() else {
+        panic!("{due:?}")
+    };
+    assert_eq!(
+        (owed.owed.url.as_str(), owed.owed.method),
+        (URL, Method::Get)
+    );
+    let told = |name: &str| {
+        let found = owed.owed.parameters.iter().find(|(n, _)| n == name);
+        found.map(|(_, value)| json!(value)).unwrap()
+    };
+    assert_eq!(told("VerificationStatus"), "success");
+    assert_eq!(told("OutgoingCallerIdSid"), sid);
+    assert_eq!(told("Called"), "+493023125000");
+    assert_eq!(told("CallSid"), request["call_sid"]);
     assert_eq!(world.delete(&path).await.status.as_u16(), 204);
     let alerts = world.get("/v1/Alerts?LogLevel=warning").await.ok(200);
     assert_eq!(alerts["alerts"].as_array().unwrap().len(), 1);

@@ -3,10 +3,12 @@
 use axum::extract::Path;
 use axum::http::StatusCode;
 use model::error_code::ErrorCode;
+use model::method::Method;
+use model::owed::Owed;
 use model::phone_number::{OutgoingCallerId, PhoneNumber};
 use model::sid::{AccountSid, CallSid, PhoneNumberSid};
 use serde_json::{Value, json};
-use store::CallerIdFilter;
+use store::{CallerIdFilter, IdempotencyToken};
 
 use super::calls::create::warning;
 use crate::ask::{Ask, Reply};
@@ -39,8 +41,10 @@ pub async fn create(ask: Ask) -> Reply {
         )
     })?;
     form.integer("CallDelay", 0..=60, ErrorCode::INVALID_CALL_DELAY)?;
-    form.url("StatusCallback", ErrorCode::INVALID_STATUS_CALLBACK)?;
-    form.method("StatusCallbackMethod", ErrorCode::NUMBER_METHOD)?;
+    let callback = form
+        .url("StatusCallback", ErrorCode::INVALID_STATUS_CALLBACK)?
+        .flatten();
+    let method = form.method("StatusCallbackMethod", ErrorCode::NUMBER_METHOD)?;
     let friendly_name = name(&ask)?.unwrap_or_else(|| number.formatted());
     if !ask.app.settings.validate_caller_ids_at_once {
         return Err(Refusal::new(
@@ -58,6 +62,7 @@ pub async fn create(ask: Ask) -> Reply {
         created: ask.now,
         updated: ask.now,
     };
+    let (sid, call) = (record.sid, CallSid::from_bytes(ask.app.draw()));
     coded(
         ask.app.store.caller_ids().insert(record).await,
         ErrorCode::ALREADY_VALIDATED,
@@ -70,24 +75,59 @@ pub async fn create(ask: Ask) -> Reply {
         ErrorCode::TO_NOT_VERIFIED,
         format!("{number} counts as verified without a call, as the operator allows"),
     );
+    let owed = callback.map(|url| {
+        let report = verified(&ask, call, sid, &number, url, method.unwrap_or_default());
+        (report, IdempotencyToken::from_bytes(ask.app.draw()))
+    });
     let change = store::Change {
         alerts: vec![alert],
+        owed: owed.into_iter().collect(),
         ..store::Change::default()
     };
     if let Err(error) = ask.app.store.calls().save(change).await {
-        tracing::warn!(%error, "an alert could not be stored");
+        tracing::warn!(%error, "the report of a verified number could not be stored");
     }
     Ok(Answer::Record {
         status: StatusCode::OK,
         element: "ValidationRequest",
         value: json!({
             "account_sid": ask.account_sid(),
-            "call_sid": CallSid::from_bytes(ask.app.draw()),
+            "call_sid": call,
             "friendly_name": friendly_name,
             "phone_number": number,
             "validation_code": format!("{code:06}"),
         }),
     })
+}
+
+/// What the `StatusCallback` of a validation request is told (contract 3.7).
+fn verified(
+    ask: &Ask,
+    call: CallSid,
+    sid: PhoneNumberSid,
+    number: &PhoneNumber,
+    url: String,
+    method: Method,
+) -> Owed {
+    let parameters = [
+        ("AccountSid", ask.account_sid().to_string()),
+        ("CallSid", call.to_string()),
+        ("Called", number.to_string()),
+        ("To", number.to_string()),
+        ("VerificationStatus", "success".to_owned()),
+        ("OutgoingCallerIdSid", sid.to_string()),
+    ];
+    Owed {
+        account: ask.account_sid(),
+        call,
+        stream: call,
+        url,
+        method,
+        parameters: parameters
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
+        created: ask.now,
+    }
 }
 
 /// `GET …/OutgoingCallerIds`, by `PhoneNumber` and `FriendlyName`.
