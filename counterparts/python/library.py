@@ -28,7 +28,7 @@ FROM = READY["numbers"].get("yours") or next(iter(READY["numbers"].values()))
 
 def pointed(client):
     """The one thing an application changes: where the library's requests go."""
-    client.api.base_url = READY["api"]
+    client.api.base_url = client.monitor.base_url = READY["api"]
     return client
 
 
@@ -270,6 +270,89 @@ def everything_the_application_was_sent_is_signed():
         assert validator.validate(url, form, signature), url
 
 
+def lives(items, make, change=None):
+    """Through its whole life: what is made is fetched, found in its list, changed; the end is handed back."""
+    maker, keeper = items if isinstance(items, tuple) else (items, items)
+    made = maker.create(**make)
+    assert keeper(made.sid).fetch().sid == made.sid
+    assert any(one.sid == made.sid for one in keeper.list(limit=200)), "not listed: " + made.sid
+    if change:
+        assert keeper(made.sid).update(**change).friendly_name == change["friendly_name"]
+
+    def ends():
+        assert keeper(made.sid).delete() is True
+        refused(lambda: keeper(made.sid).fetch(), 20404, 404)
+
+    return made, ends
+
+
+# counterparts-41
+def every_other_resource_is_made_read_listed_changed_and_removed():
+    renamed = {"friendly_name": "renamed"}
+    lives(client.applications, {"friendly_name": "app", "voice_url": BASE + "/voice"}, renamed)[1]()
+    key, ends = lives((getattr(client, "new_keys", client.keys), client.keys), {"friendly_name": "key"}, renamed)
+    standard = pointed(Client(key.sid, key.secret, account_sid=SID))
+    standard.calls.list(limit=1)
+    refused(lambda: standard.api.accounts(SID).fetch(), 20003, 401)
+    ends()
+    refused(lambda: standard.calls("CA" + "0" * 32).fetch(), 20003, 401)
+    signing = (getattr(client, "new_signing_keys", client.signing_keys), client.signing_keys)
+    lives(signing, {"friendly_name": "key"}, renamed)[1]()
+
+    sip = client.sip
+    users, end_users = lives(sip.credential_lists, {"friendly_name": "users"}, renamed)
+    member = {"username": "joey", "password": "Password12345"}
+    _, end_user = lives(sip.credential_lists(users.sid).credentials, member)
+    addresses, end_addresses = lives(sip.ip_access_control_lists, {"friendly_name": "addresses"}, renamed)
+    hall = {"friendly_name": "hall", "ip_address": "192.0.2.1"}
+    _, end_address = lives(sip.ip_access_control_lists(addresses.sid).ip_addresses, hall, renamed)
+    name = "library%d.sip.twilio.com" % (time.time_ns() // 1000)
+    domain, end_domain = lives(sip.domains, {"domain_name": name}, renamed)
+    below = sip.domains(domain.sid)
+    mappings = [
+        lives(below.auth.calls.credential_list_mappings, {"credential_list_sid": users.sid}),
+        lives(below.auth.registrations.credential_list_mappings, {"credential_list_sid": users.sid}),
+        lives(below.auth.calls.ip_access_control_list_mappings, {"ip_access_control_list_sid": addresses.sid}),
+    ]
+    assert sip.domains(domain.sid).fetch().auth_type == "CREDENTIAL_LIST,IP_ACL"
+    assert len(below.credential_list_mappings.list()) == len(below.ip_access_control_list_mappings.list()) == 1
+    refused(lambda: sip.credential_lists(users.sid).delete(), 21241, 400)
+    for end in [*(end for _, end in mappings), end_domain, end_address, end_addresses, end_user, end_users]:
+        end()
+
+    number = "+493023125000"
+    code = client.validation_requests.create(
+        phone_number=number, friendly_name="Berlin", status_callback=BASE + "/verified"
+    ).validation_code
+    assert re.fullmatch("[0-9]{6}", code), code
+    [verified] = client.outgoing_caller_ids.list(phone_number=number, limit=2)
+    told = until("the report that it is verified", lambda: asked("/verified"))
+    assert (told[0].get("VerificationStatus"), told[0].get("OutgoingCallerIdSid")) == ("success", verified.sid)
+    assert client.outgoing_caller_ids(verified.sid).update(**renamed).friendly_name == "renamed"
+    assert client.outgoing_caller_ids(verified.sid).delete() is True
+
+    child = client.api.accounts.create(friendly_name="child")
+    assert child.owner_account_sid == SID
+    assert len(client.api.accounts.list(friendly_name="child", limit=5)) == 1
+    assert client.api.accounts(child.sid).update(status="suspended").status == "suspended"
+    refused(lambda: pointed(Client(child.sid, child.auth_token)).calls("CA" + "0" * 32).fetch(), 20005, 403)
+    assert client.api.accounts(child.sid).update(status="closed").status == "closed"
+    assert client.balance.fetch().currency == "USD"
+    assert "GB" in [country.country_code for country in client.available_phone_numbers.list(limit=50)]
+    assert len(client.available_phone_numbers("GB").mobile.list(limit=3)) == 3
+
+    call = client.calls.create(to=PHONES[5], from_=FROM, url=BASE + "/voice", twiml="<Response/>")
+    [notification] = client.calls(call.sid).notifications.list(limit=5)
+    assert notification.error_code == "32019"
+    assert client.notifications(notification.sid).fetch().message_text == notification.message_text
+    assert client.calls(call.sid).events.list(limit=5)[0].request["parameters"]["to"] == PHONES[5]
+    monitor = getattr(client.monitor, "v1", client.monitor)
+    alerts = monitor.alerts.list(log_level="warning", limit=50)
+    assert [alert.resource_sid for alert in alerts if alert.sid == notification.sid] == [call.sid]
+    assert monitor.alerts(notification.sid).fetch().error_code == "32019"
+    client.calls(call.sid).update(status="completed")
+
+
 # `SEED` in the environment repeats a failure.
 SEED = int(os.environ.get("SEED") or time.time_ns() % 1_000_000_000)
 RANDOM = random.Random(SEED)
@@ -429,6 +512,7 @@ TESTS = [
     busy_and_unanswered_calls_say_so,
     calls_are_listed_over_pages_and_by_filter,
     everything_the_application_was_sent_is_signed,
+    every_other_resource_is_made_read_listed_changed_and_removed,
     a_thousand_random_webhooks_of_the_running_server_are_valid_and_invalid_when_a_byte_is_changed,
 ]
 
