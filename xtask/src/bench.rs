@@ -64,8 +64,8 @@ pub struct Options {
     /// against: another SIP server on this computer, or `kamailio`, which is then started.
     #[arg(long, value_name = "ADDRESS")]
     against: Option<String>,
-    /// against: what to dial there, so that it calls the number it is called by back to the port
-    /// in `--callee`; without it, `sip:bench@ADDRESS`.
+    /// against: what to dial there, so that it calls our called party at `--callee`; without it,
+    /// `sip:bench@ADDRESS`.
     #[arg(long, value_name = "URI")]
     against_dial: Option<String>,
     /// against: its process, whose CPU time counts together with that of its children.
