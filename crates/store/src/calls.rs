@@ -162,7 +162,8 @@ impl Calls<'_> {
     }
 
     /// Removes a call with its events and alerts; whether there was one. `Running` if it has not
-    /// ended (20009). Callbacks that are owed for it stay owed.
+    /// ended (20009). What is still owed about it is owed no more: who removed it must not hear of
+    /// it again (B12).
     pub async fn remove(&self, account: AccountSid, sid: CallSid) -> Result<bool, Error> {
         let filters = Filters::default().eq("sid", sid).eq("account", account);
         self.0
@@ -170,7 +171,10 @@ impl Calls<'_> {
                 Box::pin(async move {
                     match rows::find::<CallRecord>(connection, &filters).await? {
                         Some(call) if !call.status.is_final() => Err(Error::Running),
-                        Some(_) => rows::remove::<CallRecord>(connection, &filters).await,
+                        Some(call) => {
+                            crate::owed::withdraw(connection, &call).await?;
+                            rows::remove::<CallRecord>(connection, &filters).await
+                        }
                         None => Ok(false),
                     }
                 })

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use model::call::CallRecord;
 use model::now::Wall;
 use model::owed::Owed;
 use model::sid::CallSid;
@@ -181,6 +182,24 @@ impl Outbox<'_> {
 }
 
 /// Takes one out, and makes the next of its stream the head.
+/// Strikes what is owed about a call, in its own stream or that of the call whose `Dial` made it.
+pub(crate) async fn withdraw(connection: &mut Connection, call: &CallRecord) -> Result<(), Error> {
+    for stream in [Some(call.sid), call.parent].into_iter().flatten() {
+        let rows = sqlx::query("SELECT id, record FROM owed WHERE stream = $1")
+            .bind(stream.to_string())
+            .fetch_all(&mut *connection)
+            .await?;
+        for row in rows {
+            // One that cannot be read is nobody's; it must not keep the call from going.
+            let owed: Option<Owed> = serde_json::from_str(row.try_get(1)?).ok();
+            if owed.is_some_and(|owed| owed.call == call.sid) {
+                strike(connection, row.try_get(0)?).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
 async fn strike(connection: &mut Connection, id: i64) -> Result<bool, Error> {
     let row = sqlx::query("DELETE FROM owed WHERE id = $1 RETURNING stream")
         .bind(id)

@@ -764,6 +764,35 @@ async fn removing_a_call_removes_its_events_and_alerts() {
     assert_eq!(alerts(AlertFilter::default()).await, [8]);
 }
 
+/// B12: who removed a call hears of it no more; the others of its stream do not wait for it.
+#[tokio::test]
+async fn removing_a_call_takes_back_what_is_owed_about_it() {
+    let place = Place::new();
+    let (store, _writing) = place.open().await;
+    let mut child = ended(call(2, 2), 3);
+    child.parent = Some(call(1, 1).sid);
+    let of_child = Owed {
+        stream: call(1, 1).sid,
+        ..owed(2, "child", 5)
+    };
+    let change = Change {
+        calls: vec![call(1, 1), child.clone(), ended(call(3, 2), 3)],
+        owed: vec![
+            (of_child, token(1)),
+            (owed(1, "parent", 5), token(2)),
+            (owed(3, "other", 5), token(3)),
+        ],
+        ..Change::default()
+    };
+    store.calls().save(change).await.unwrap();
+    assert_eq!(due(&store, 9).await, ["child", "other"]);
+    assert!(store.calls().remove(ACCOUNT, child.sid).await.unwrap());
+    assert_eq!(due(&store, 9).await, ["parent", "other"]);
+    let other = call(3, 2).sid;
+    assert!(store.calls().remove(ACCOUNT, other).await.unwrap());
+    assert_eq!(due(&store, 9).await, ["parent"]);
+}
+
 #[tokio::test]
 async fn events_and_alerts_may_come_alone_and_events_are_in_the_order_of_time() {
     let place = Place::new();

@@ -2,6 +2,7 @@
 
 mod chance;
 pub mod laws;
+pub mod outbox;
 pub mod scenario;
 pub mod wire;
 pub mod world;

@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-use testkit::wire;
 use testkit::world::{self, Reached};
+use testkit::{outbox, wire};
 
 /// Every race that the worlds must have come across.
 const RACES: &[&str] = &[
@@ -67,6 +67,16 @@ const WIRE_RACES: &[&str] = &[
     "A8 PRACK after the answer was wanted",
     "A9 INVITE again after the answer",
     "A9 INVITE again before the answer",
+];
+
+/// Every race of callbacks.
+const CALLBACK_RACES: &[&str] = &[
+    "F1 a step while an earlier one is still owed",
+    "F1 one receiver is told while another is away",
+    "F3 a death while a delivery is under way",
+    "F3 the same callback again, under the same token",
+    "F5 a callback arrives after an outage",
+    "F5 more is due than may be under way",
 ];
 
 fn from_environment(name: &str, otherwise: u64) -> u64 {
@@ -143,4 +153,9 @@ fn the_laws_hold_in_every_world() {
 #[test]
 fn the_laws_of_sip_hold_on_every_wire() {
     many(wire::run, WIRE_RACES);
+}
+
+#[test]
+fn callbacks_arrive_in_order_whatever_fails() {
+    many(outbox::run, CALLBACK_RACES);
 }

@@ -8,6 +8,7 @@ pub mod cache;
 pub mod client;
 pub mod cookie;
 pub mod digest;
+pub mod dispatch;
 pub mod document;
 pub mod egress;
 pub mod exchange;

@@ -2,7 +2,6 @@
 //! restarts (D10). What is owed and when it may be tried is the store's; how long to wait is
 //! decided by `webhook::retry`; this only asks, sends and writes the result down.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use model::alert::{Alert, Level};
@@ -12,6 +11,7 @@ use store::{Change, Outstanding};
 use tokio::sync::mpsc;
 use webhook::client::Request;
 use webhook::cookie::Jar;
+use webhook::dispatch::Dispatch;
 use webhook::form::Parameters;
 use webhook::retry::{Delivery, Outcome, callback};
 
@@ -26,12 +26,10 @@ const IDLE: Duration = Duration::from_millis(500);
 /// Runs for as long as the process does. `knock` says that something new is owed.
 pub async fn run(rim: Rim, mut knock: mpsc::Receiver<()>) {
     let (done, mut finished) = mpsc::channel::<(i64, CallSid)>(AT_ONCE);
-    let mut under_way = HashSet::<i64>::new();
-    let mut busy = HashSet::<CallSid>::new();
+    let mut dispatch = Dispatch::new(AT_ONCE);
     loop {
-        // A delivery stays due while it is under way: ask for more than that.
-        let limit = (AT_ONCE * 2) as u16;
-        let due = match rim.store.outbox().due(clock::now().wall, limit).await {
+        let (now, limit) = (clock::now().wall, dispatch.asks_for());
+        let due = match rim.store.outbox().due(now, limit).await {
             Ok(due) => due,
             Err(error) => {
                 tracing::error!(%error, "the outbox cannot be read");
@@ -39,13 +37,9 @@ pub async fn run(rim: Rim, mut knock: mpsc::Receiver<()>) {
             }
         };
         for outstanding in due {
-            if under_way.len() >= AT_ONCE {
-                break;
-            }
-            if under_way.contains(&outstanding.id) || !busy.insert(outstanding.owed.stream) {
+            if !dispatch.begin(outstanding.id, outstanding.owed.stream) {
                 continue;
             }
-            under_way.insert(outstanding.id);
             let (rim, done) = (rim.clone(), done.clone());
             tokio::spawn(async move {
                 let (id, stream) = (outstanding.id, outstanding.owed.stream);
@@ -55,14 +49,12 @@ pub async fn run(rim: Rim, mut knock: mpsc::Receiver<()>) {
         }
         tokio::select! {
             Some((id, stream)) = finished.recv() => {
-                under_way.remove(&id);
-                busy.remove(&stream);
+                dispatch.finished(id, stream);
                 while let Ok((id, stream)) = finished.try_recv() {
-                    under_way.remove(&id);
-                    busy.remove(&stream);
+                    dispatch.finished(id, stream);
                 }
             }
-            word = knock.recv(), if under_way.len() < AT_ONCE => if word.is_none() { return },
+            word = knock.recv(), if dispatch.has_room() => if word.is_none() { return },
             () = tokio::time::sleep(IDLE) => {}
         }
     }
