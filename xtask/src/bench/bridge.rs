@@ -6,7 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::phone::{Call, End, Load};
 use super::report::{Figure, Finding, Target, quantile};
@@ -18,6 +18,10 @@ use super::{Bench, Options};
 const RAMP: f64 = 100.0;
 /// How long after the last INVITE the last call may be answered, and end after the last BYE.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How late a packet may come before it is taken for lost.
+const LATEST: Duration = Duration::from_secs(5);
+/// When more of the packets than this left late, the load was not what it says it was.
+const UNEVEN: f64 = 0.05;
 /// What goes on before the first counted packet, so that nothing of the set-up is in it.
 const SETTLE: Duration = Duration::from_secs(1);
 
@@ -90,8 +94,17 @@ pub fn run(bench: &Bench, callable: &Callable, calls: usize, seconds: f64) -> an
     std::thread::sleep(Duration::from_secs_f64(seconds));
     sound.enter(Phase::After);
     let (after, own_after) = (usage()?, Usage::of(us)?);
-    // The last counted packets are still on their way.
-    std::thread::sleep(Duration::from_millis(500));
+    // The last counted packets are still on their way: what comes late is late, not lost.
+    let late = Instant::now() + LATEST;
+    let mut received = 0;
+    loop {
+        std::thread::sleep(Duration::from_millis(500));
+        let now = sound.tally().received;
+        if now == received || Instant::now() > late {
+            break;
+        }
+        received = now;
+    }
     let drops_after = drops();
     sound.hush();
     std::thread::sleep(Duration::from_millis(100));
@@ -124,10 +137,9 @@ impl Run {
     /// As figures; those of the server's process only if it is ours to look at.
     pub fn finding(&self, name: &str) -> Finding {
         let (tally, calls) = (&self.tally, self.calls.len() as f64);
-        let ms = |from: Option<std::time::Instant>, to: Option<std::time::Instant>| {
-            Some((to? - from?).as_secs_f64() * 1000.0)
-        };
-        let gather = |to: fn(&Call) -> Option<std::time::Instant>| -> Vec<f64> {
+        let ms =
+            |from: Option<Instant>, to: Option<Instant>| Some((to? - from?).as_secs_f64() * 1000.0);
+        let gather = |to: fn(&Call) -> Option<Instant>| -> Vec<f64> {
             let all = self.calls.iter();
             all.filter_map(|call| ms(call.began, to(call))).collect()
         };
@@ -279,6 +291,12 @@ impl Run {
             direct as usize,
             "direct packets were lost by the load itself",
         );
+        if tally.late as f64 > tally.sent as f64 * UNEVEN {
+            faults.push(format!(
+                "{} of {} packets left late: too much load for this computer, or it was busy with something else",
+                tally.late, tally.sent
+            ));
+        }
         if tally.sent == 0 {
             faults.push("no sound was sent".to_owned());
         }
