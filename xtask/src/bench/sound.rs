@@ -19,9 +19,9 @@ const PAYLOAD: usize = 160;
 const SHARE: usize = 20;
 /// How often sockets are looked at; what came is timed by the kernel.
 const LOOK: Duration = Duration::from_millis(4);
-/// Shortest sleep between packets: what falls due meanwhile leaves together, in twos and threes at
+/// Shortest sleep between packets: what falls due meanwhile leaves together, a handful at
 /// 200 calls, which spares most of the wake-ups.
-const NAP: Duration = Duration::from_micros(100);
+const NAP: Duration = Duration::from_micros(200);
 /// Says that a payload is one of ours. All that we write is letters and digits, which survive
 /// a transcoding from and to mu-law unchanged.
 const MARK: &[u8; 4] = b"SBxt";
