@@ -176,6 +176,7 @@ impl Stage {
         match what {
             "calls" => self.policy.calls = number(value)?,
             "account" => self.policy.calls_per_account = number(value)?,
+            "alerts" => self.policy.alerts_per_call = number(value)?,
             "documents" => self.policy.documents_per_call = number(value)?,
             _ => return Err("unknown policy".to_owned()),
         }

@@ -62,6 +62,8 @@ pub(crate) struct Body {
     pub time_limit: Duration,
     /// Final SIP status of an outgoing call.
     pub sip_status: Option<u16>,
+    /// Told to the debugger so far.
+    pub alerts: u32,
     /// Code and text of its failure.
     pub error: Option<(u32, String)>,
 }
@@ -156,6 +158,7 @@ impl Call {
                 base: None,
                 time_limit,
                 sip_status: None,
+                alerts: 0,
                 error: None,
                 record,
             },

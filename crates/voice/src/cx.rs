@@ -193,6 +193,17 @@ impl Cx<'_> {
         url: Option<String>,
         method: Option<Method>,
     ) {
+        let limit = self.policy.alerts_per_call;
+        self.body.alerts = self.body.alerts.saturating_add(1);
+        if self.body.alerts > limit {
+            return;
+        }
+        let message = match self.body.alerts == limit {
+            true => format!(
+                "{message} (the last of {limit} about this call; further ones are not kept)"
+            ),
+            false => message,
+        };
         self.out.effects.push_back(Effect::Alert(Box::new(Alert {
             account: self.body.record.account,
             call: self.sid(),

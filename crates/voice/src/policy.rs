@@ -13,6 +13,8 @@ pub struct Policy {
     pub calls: usize,
     /// Documents that one call may execute: the only bound on redirect loops.
     pub documents_per_call: u32,
+    /// What one call may tell the debugger: a bad program in a loop fills no database.
+    pub alerts_per_call: u32,
     /// How long a call may last when nobody says otherwise.
     pub time_limit: Duration,
     /// How long a REST call may wait for its turn (15002).
@@ -32,6 +34,7 @@ impl Default for Policy {
             calls_per_account: 10_000,
             calls: 20_000,
             documents_per_call: 1_000,
+            alerts_per_call: 1_000,
             time_limit: Duration::from_secs(14_400),
             queue_timeout: Duration::from_secs(86_400),
             // RFC 3261 section 16.6: a proxy waits at least this long for the final response (timer C).
