@@ -154,7 +154,11 @@ async fn program(config: &Config, text: &str, bad: State, language: Language) ->
             .filter(|address| policy.permits(address.ip()))
             .collect(),
         Err(error) => {
-            let cure = "write networks like 10.0.0.0/8";
+            let cure = t(
+                language,
+                "write networks like 10.0.0.0/8",
+                "10.0.0.0/8 のように書いてください",
+            );
             return Finding::ill("egress-allow", State::Wrong, error.to_string(), cure);
         }
     };
