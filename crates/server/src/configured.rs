@@ -87,7 +87,7 @@ mod tests {
             password: None,
             sources: Vec::new(),
             prefixes: vec!["+49".to_owned()],
-            media: Default::default(),
+            media: model::trunk::TrunkMedia::Described,
             default: false,
         };
         for host in ["sip.example.net", "sip2.example.net"] {
@@ -99,6 +99,7 @@ mod tests {
             let made: Vec<_> = all.iter().filter(|trunk| trunk.name == "carrier").collect();
             assert_eq!(made.len(), 1);
             assert_eq!((made[0].host.as_str(), made[0].port), (host, 5060));
+            assert_eq!(made[0].media, model::trunk::TrunkMedia::Described);
         }
     }
 }

@@ -19,6 +19,7 @@ mod open_files;
 mod outbound;
 mod phones;
 mod registrations;
+mod resolver;
 mod rim;
 mod run;
 mod seed;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::trunk;
 use sip::Destination as Way;
 use sip::header::NameAddr;
+use sip::resolve::Resolution;
 use sip::{Credentials, Endpoint, Invitation, Secret, Target, Transport, Uri};
 use voice::effect::Invite;
 
@@ -222,17 +223,23 @@ async fn find(rim: &Rim, uri: Uri) -> Result<Found, RouteFailure> {
             place: Place::Registered(names),
         });
     }
-    let transport = match uri.params.value("transport") {
-        _ if uri.scheme == "sips" => Transport::Tls,
-        Some(word) => Transport::parse(word).ok_or(RouteFailure::new(404, 32011))?,
-        None => Transport::Udp,
-    };
-    let port = uri.port.unwrap_or(transport.default_port());
-    let addresses = look_up(rim, &uri.host, port).await?;
-    let addresses = addresses
-        .into_iter()
-        .map(|address| (transport, address))
-        .collect();
+    // A transport that we do not have is not for us to replace.
+    let unknown = uri
+        .params
+        .value("transport")
+        .is_some_and(|word| Transport::parse(word).is_none());
+    if unknown {
+        return Err(RouteFailure::new(404, 32011));
+    }
+    let mut addresses = ways(rim, Resolution::new(&uri)).await;
+    if addresses.is_empty() {
+        return Err(RouteFailure::new(404, 32011));
+    }
+    // A SIP address that a customer names is held to the same rule as a URL that a customer names.
+    addresses.retain(|(_, address)| rim.egress.permits(address.ip()));
+    if addresses.is_empty() {
+        return Err(RouteFailure::new(403, 32011));
+    }
     Ok(Found {
         uri,
         place: Place::Addresses(addresses),
@@ -251,11 +258,13 @@ async fn to_number(rim: &Rim, invite: &Invite) -> Result<Destination, RouteFailu
         trunk::Transport::Tcp => Transport::Tcp,
         trunk::Transport::Tls => Transport::Tls,
     };
-    let addresses = tokio::net::lookup_host((trunk.host.as_str(), trunk.port))
-        .await
-        .map_err(|_| RouteFailure::new(503, 32011))?
-        .map(|address| (transport, address))
-        .collect();
+    // The usual port may be one that nobody wrote down: then the carrier's SRV records decide.
+    let port = (trunk.port != transport.default_port()).then_some(trunk.port);
+    let resolution = Resolution::of(&trunk.host, port, Some(transport));
+    let addresses = ways(rim, resolution).await;
+    if addresses.is_empty() {
+        return Err(RouteFailure::new(503, 32011));
+    }
     let credentials = match (&trunk.username, &trunk.password) {
         (Some(username), Some(password)) => Some(Credentials {
             username: username.clone(),
@@ -277,19 +286,11 @@ async fn to_number(rim: &Rim, invite: &Invite) -> Result<Destination, RouteFailu
     })
 }
 
-/// A SIP address that a customer names is held to the same rule as a URL that a customer names.
-async fn look_up(rim: &Rim, host: &str, port: u16) -> Result<Vec<SocketAddr>, RouteFailure> {
-    let host = host.trim_matches(['[', ']']);
-    let addresses = tokio::net::lookup_host((host, port))
-        .await
-        .map_err(|_| RouteFailure::new(404, 32011))?;
-    let permitted: Vec<_> = addresses
-        .filter(|address| rim.egress.permits(address.ip()))
-        .collect();
-    if permitted.is_empty() {
-        return Err(RouteFailure::new(403, 32011));
-    }
-    Ok(permitted)
+/// The ways that our sockets can take.
+async fn ways(rim: &Rim, resolution: Resolution) -> Vec<(Transport, SocketAddr)> {
+    let mut all = rim.resolver.ways(resolution).await;
+    all.retain(|(_, address)| address.is_ipv4() == rim.local.is_ipv4());
+    all
 }
 
 /// The From header: the number or user as it is to be shown.

@@ -23,6 +23,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::drivers::switch::Happening;
 use crate::outbound;
+use crate::resolver::Resolver;
 use crate::sounds::Sounds;
 
 /// What the slow work needs. Cheap to clone.
@@ -36,6 +37,8 @@ pub struct Rim {
     pub sounds: Sounds,
     /// Settings.
     pub config: Arc<Config>,
+    /// The way to the DNS.
+    pub resolver: Resolver,
     /// Which addresses customers may make us call.
     pub egress: EgressPolicy,
     /// Where SIP is bound.
@@ -68,6 +71,7 @@ impl Rim {
         Self {
             store,
             client,
+            resolver: Resolver::of_system(),
             egress,
             sounds,
             config,

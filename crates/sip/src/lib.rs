@@ -21,6 +21,7 @@ mod limiter;
 pub mod message;
 mod options;
 pub mod registrar;
+pub mod resolve;
 pub mod response_context;
 pub mod sdp;
 mod timers;
