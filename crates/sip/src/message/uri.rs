@@ -176,6 +176,13 @@ impl fmt::Display for Uri {
 /// Splits `host:port`, IPv6 in brackets.
 pub(crate) fn host_port(text: &str) -> Result<(String, Option<u16>), Fault> {
     let bad = Fault::Malformed("a bad host or port");
+    // The grammar of RFC 3261 allows three colons before an IPv4 part, and some write them (RFC 5118
+    // section 4.10): read as the two that are meant.
+    let mended = text
+        .starts_with('[')
+        .then(|| text.replacen(":::", "::", 1))
+        .filter(|mended| mended.len() != text.len());
+    let text = mended.as_deref().unwrap_or(text);
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
         let (inside, rest) = rest.split_once(']').ok_or(bad.clone())?;
         if inside.parse::<std::net::Ipv6Addr>().is_err() {
