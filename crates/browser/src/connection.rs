@@ -84,6 +84,7 @@ pub(crate) struct Connection {
     /// A token is being looked at; what comes meanwhile waits in order.
     pub check: Option<Check>,
     pub queue: VecDeque<FromBrowser>,
+    pub opened: Instant,
     pub heartbeat: Heartbeat,
     pub beat: Option<TimerId>,
     pub deadline: Option<TimerId>,
@@ -103,6 +104,7 @@ impl Connection {
             stage: Stage::Unauthenticated,
             check: None,
             queue: VecDeque::new(),
+            opened: now,
             heartbeat: Heartbeat::new(now),
             beat: None,
             deadline: None,

@@ -23,6 +23,10 @@ impl Heartbeat {
         self.heard = now;
     }
 
+    pub fn last(&self) -> Instant {
+        self.heard
+    }
+
     pub fn dead(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.heard) >= PATIENCE
     }

@@ -11,7 +11,7 @@ use crate::call::{Active, Call, Origin, Part, Phase, State, Told};
 use crate::chance::Chance;
 use crate::config::Config;
 use crate::connection::{Connection, Credential};
-use crate::event::{DeviceId, Event, Oddity, Owner, SocketId, Transmit};
+use crate::event::{CheckId, DeviceId, Event, Oddity, Owner, SocketId, Transmit};
 use crate::frame::{BEAT, FromBrowser, Malformed, ToBrowser};
 use crate::heartbeat;
 use crate::reconnect::Reconnect;
@@ -33,6 +33,8 @@ const REGISTRATION: Duration = Duration::from_secs(75);
 const GRACE: Duration = Duration::from_secs(30);
 /// A page that is being closed closes its socket this soon after its `reject`.
 const UNLOAD: Duration = Duration::from_millis(300);
+/// Who lives has echoed a line feed in this time.
+const ECHO: Duration = Duration::from_secs(12);
 /// How long an answer may cross ours, when losers are to be left in the dark.
 const WITHHELD: Duration = Duration::from_secs(1);
 /// How long a call that is over is still known.
@@ -76,8 +78,9 @@ pub struct Signalling {
     owned: BTreeMap<Owner, BTreeSet<CallSid>>,
     /// Calls that are over, in the order of their end.
     over: VecDeque<CallSid>,
-    /// Deleted a moment ago: a verdict that was found before may still come.
-    revoked: VecDeque<(Instant, Revoked)>,
+    /// Deleted a moment ago, and the last check that was asked for before: its verdict may have been
+    /// found before, and still come.
+    revoked: VecDeque<(Instant, CheckId, Revoked)>,
     checks: u64,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
@@ -190,7 +193,7 @@ impl Signalling {
         }
         self.end_presence(socket, &mut connection);
         for call in std::mem::take(&mut connection.calls) {
-            self.socket_lost(now, call, socket, connection.reconnect_timeout);
+            self.socket_lost(now, call, socket, &connection);
         }
     }
 
@@ -205,6 +208,7 @@ impl Signalling {
                 Timer::Declined(call, device) => self.declined(now, call, device, None),
                 Timer::Grace(call, device) => self.grace_over(now, call, device),
                 Timer::Withheld(call, device) => self.withheld_over(call, device),
+                Timer::Settle(socket) => self.settle_again(now, socket),
                 Timer::Forget(call) => self.forget(call),
             }
         }

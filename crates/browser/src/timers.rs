@@ -22,6 +22,8 @@ pub(crate) enum Timer {
     Grace(CallSid, DeviceId),
     /// A loser who was to be left in the dark does not answer any more.
     Withheld(CallSid, DeviceId),
+    /// Ends are owed that this socket's page may or may not be the one to be told.
+    Settle(SocketId),
     /// A call that is over needs no tombstone any more.
     Forget(CallSid),
 }

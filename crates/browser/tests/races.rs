@@ -267,14 +267,15 @@ fn e1_a_token_expires_or_its_key_is_deleted_in_mid_call() {
 fn e3_a_suspended_account_is_not_called_and_cannot_call() {
     let mut world = World::new();
     let socket = world.phone("1.15.1", "alice");
+    let late = world.open();
+    let check = world.listen(late, "1.15.1");
     world.machine.suspend(world.now, common::account());
     assert_eq!(world.heard(socket), ["error 31203", "offline"]);
     assert!(world.machine.devices(&named("alice")).is_empty());
-    let late = world.open();
-    let check = world.listen(late, "1.15.1");
+    world.events();
     world.verdict(late, check, Ok(pass("bob")));
     assert_eq!(world.heard(late), ["error 31203", "close"]);
-    world.machine.resume(common::account());
+    // A token that was looked at after that is the owner's to judge: the account may be back.
     world.phone("1.15.1", "carol");
 }
 
@@ -416,7 +417,35 @@ fn the_winner_who_comes_back_is_not_taken_for_the_loser() {
     world.frames(winner);
     // The winner's old socket only seems to be open; it looks like the loser.
     let back = world.phone("1.15.1", "alice");
+    world.live(&[back], 25);
+    assert!(
+        world.heard(back).is_empty(),
+        "the call is not ended by mistake"
+    );
+    assert_eq!(world.machine.winner(call), Some(device(winner)));
+    // The old socket is given up, and the winner is found where it is now.
+    world.live(&[back], 10);
+    assert!(world.closed.contains_key(&winner));
+    assert!(world.happened().contains(&"SignallingBack".to_owned()));
+    world.machine.hang_up(world.now, call, &Reason::HungUp);
+    assert_eq!(world.heard(back), ["hangup"]);
+}
+
+#[test]
+fn the_loser_who_comes_back_is_told_once_the_winner_has_spoken_elsewhere() {
+    let mut world = World::new();
+    let winner = world.phone("1.15.1", "alice");
+    let loser = world.phone("1.15.1", "alice");
+    let call = world.call("alice");
+    world.close(loser);
+    world.answer(winner, call);
+    world.frames(winner);
+    world.pass_time(Duration::from_secs(1));
+    let back = world.phone("1.15.1", "alice");
     assert!(world.heard(back).is_empty());
+    world.live(&[winner, back], 13);
+    assert_eq!(world.heard(back), ["hangup", "cancel"]);
+    assert!(world.heard(winner).is_empty());
     assert_eq!(world.machine.winner(call), Some(device(winner)));
 }
 

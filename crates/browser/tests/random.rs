@@ -619,6 +619,45 @@ fn whatever_is_said_at_whatever_time() {
     );
 }
 
+/// The reader meets frames that somebody broke, a byte or a span at a time.
+#[test]
+fn broken_frames_are_read_or_refused() {
+    let whole = [
+        r#"{"type":"listen","version":"1.6","payload":{"token":"eyJ","browserinfo":{"p":"browser","v":"2.18.5","browser":{"userAgent":"M"},"plugin":"rtc"},"reconnectTimeout":30}}"#,
+        r#"{"type":"invite","version":"1.6","payload":{"callsid":"TJS1","sdp":"v=0","twilio":{"params":"To=%2B1&x=1"}}}"#,
+        r#"{"type":"message","payload":{"callsid":"CA","content":{"a":[1,2.5e9,null]},"voiceeventsid":"KX"}}"#,
+        r#"{"type":"register","payload":{"media":{"audio":false}}}"#,
+    ];
+    let (mut read, mut refused) = (0, 0);
+    for seed in 0..20_000 {
+        let mut dice = Dice(seed);
+        let mut bytes = dice.one_of(&whole).as_bytes().to_vec();
+        for _ in 0..=dice.below(3) {
+            let at = dice.below(bytes.len() as u64) as usize;
+            match dice.below(4) {
+                0 => bytes[at] = dice.next() as u8,
+                1 => bytes.truncate(at.max(1)),
+                2 => bytes[at] = *dice.one_of(b"{}[]\",:0n"),
+                _ => {
+                    let span = bytes[at..].to_vec();
+                    bytes.extend(span);
+                }
+            }
+        }
+        match browser::FromBrowser::parse(&String::from_utf8_lossy(&bytes)) {
+            Ok(frame) => {
+                read += 1;
+                assert!(frame.kind().chars().count() <= 64);
+            }
+            Err(why) => {
+                refused += 1;
+                assert!(why.to_string().len() < 512, "{why}");
+            }
+        }
+    }
+    assert!(read > 500 && refused > 5000, "{read} {refused}");
+}
+
 #[test]
 fn the_same_seed_says_the_same() {
     let say = || {

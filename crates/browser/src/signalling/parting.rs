@@ -3,7 +3,7 @@
 //! Every device that was offered a call is told its end once on a socket: at once, or when it comes
 //! back, or not at all if it ended its part itself.
 
-use super::{GRACE, Signalling, TOMBSTONE, UNLOAD, WITHHELD};
+use super::{ECHO, GRACE, Signalling, TOMBSTONE, UNLOAD, WITHHELD};
 use crate::call::{Call, Origin, Part, Phase, State, Told};
 use crate::connection::Connection;
 use crate::error::Fault;
@@ -300,7 +300,7 @@ impl Signalling {
         now: Instant,
         sid: CallSid,
         socket: SocketId,
-        reconnect_timeout: u64,
+        lost: &Connection,
     ) {
         let Some(call) = self.calls.get_mut(&sid) else {
             return;
@@ -327,7 +327,7 @@ impl Signalling {
                 State::Active(_) => {
                     self.events
                         .push_back(Event::SignallingLost { call: sid, device });
-                    let hint = Duration::from_secs(reconnect_timeout);
+                    let hint = Duration::from_secs(lost.reconnect_timeout);
                     waits.push((device, GRACE.max(hint)));
                 }
                 // Whether the words arrived is not known.
@@ -354,6 +354,15 @@ impl Signalling {
         let back: Vec<SocketId> = self.registry.devices(&owner).to_vec();
         for other in back {
             self.adopt_offer(sid, other);
+            // Version 1 says nothing of its calls; a page opens its new socket after its last word
+            // on the old one.
+            let later = self
+                .connections
+                .get(&other)
+                .is_some_and(|connection| connection.opened >= lost.heartbeat.last());
+            if later {
+                self.adopt_one_running(sid, other);
+            }
         }
     }
 
@@ -419,34 +428,36 @@ impl Signalling {
     /// A page of version 1 or 2.0 came back, which says nothing about its calls.
     pub(super) fn adopt_running(&mut self, socket: SocketId, owner: &Owner) {
         for sid in self.calls_of(owner) {
-            let Some(connection) = self.connections.get(&socket) else {
-                return;
-            };
-            if connection.calls.contains(&sid) || connection.sdk.reconnects() {
-                continue;
-            }
-            let found = self.calls.get(&sid).and_then(|call| {
-                call.parts.iter().find(|part| {
-                    part.socket.is_none()
-                        && connection.looks_like(part.sdk, &part.agent)
-                        && match &part.state {
-                            State::Dialling(_) | State::Active(_) => true,
-                            State::Tombstone(Told::Owed, _) => {
-                                matches!(call.origin, Origin::Browser { .. })
-                            }
-                            _ => false,
-                        }
-                })
-            });
-            let Some((device, owed)) =
-                found.map(|part| (part.device, matches!(part.state, State::Tombstone(..))))
-            else {
-                continue;
-            };
-            self.bind(sid, device, socket);
-            if owed {
-                self.lose_again(sid, device, socket);
-            }
+            self.adopt_one_running(sid, socket);
+        }
+    }
+
+    fn adopt_one_running(&mut self, sid: CallSid, socket: SocketId) {
+        let (Some(call), Some(connection)) = (self.calls.get(&sid), self.connections.get(&socket))
+        else {
+            return;
+        };
+        if connection.calls.contains(&sid) || connection.sdk.reconnects() {
+            return;
+        }
+        let called = matches!(call.origin, Origin::Platform { .. });
+        let found = call.parts.iter().find(|part| {
+            part.socket.is_none()
+                && connection.looks_like(part.sdk, &part.agent)
+                && match &part.state {
+                    State::Dialling(_) | State::Active(_) => true,
+                    State::Tombstone(Told::Owed, _) => !called,
+                    _ => false,
+                }
+        });
+        let Some((device, owed)) =
+            found.map(|part| (part.device, matches!(part.state, State::Tombstone(..))))
+        else {
+            return;
+        };
+        self.bind(sid, device, socket);
+        if owed {
+            self.lose_again(sid, device, socket);
         }
     }
 
@@ -523,8 +534,9 @@ impl Signalling {
     }
 
     /// A device registered: ends that were owed to a socket that is gone are told here. A call that
-    /// somebody has is spared where this may be the winner coming back under the same CallSid.
-    pub(super) fn settle(&mut self, socket: SocketId, owner: &Owner) {
+    /// somebody has is spared while this may be the winner coming back under the same CallSid.
+    pub(super) fn settle(&mut self, now: Instant, socket: SocketId, owner: &Owner) {
+        let mut doubtful = false;
         for sid in self.calls_of(owner) {
             let (Some(call), Some(connection)) =
                 (self.calls.get(&sid), self.connections.get(&socket))
@@ -535,20 +547,42 @@ impl Signalling {
                 continue;
             }
             let alike = |part: &Part| connection.looks_like(part.sdk, &part.agent);
-            if let Phase::Answered(winner) = call.phase
-                && call.part(winner).is_some_and(alike)
-            {
-                continue;
-            }
             let owed = call
                 .parts
                 .iter()
                 .find(|p| matches!(p.state, State::Tombstone(Told::Owed, _)) && alike(p))
                 .map(|part| part.device);
-            if let Some(device) = owed {
-                self.bind(sid, device, socket);
-                self.lose_again(sid, device, socket);
+            let Some(device) = owed else {
+                continue;
+            };
+            if let Phase::Answered(winner) = call.phase
+                && let Some(winner) = call.part(winner).filter(|part| alike(part))
+            {
+                // Who has spoken elsewhere since this socket opened is somebody else.
+                let elsewhere = winner
+                    .socket
+                    .and_then(|socket| self.connections.get(&socket))
+                    .is_some_and(|theirs| theirs.heartbeat.last() > connection.opened);
+                if !elsewhere {
+                    doubtful = true;
+                    continue;
+                }
             }
+            self.bind(sid, device, socket);
+            self.lose_again(sid, device, socket);
+        }
+        if doubtful {
+            self.timers.set(now + ECHO, Timer::Settle(socket));
+        }
+    }
+
+    pub(super) fn settle_again(&mut self, now: Instant, socket: SocketId) {
+        let owner = self
+            .connections
+            .get(&socket)
+            .and_then(|connection| connection.owner().cloned());
+        if let Some(owner) = owner {
+            self.settle(now, socket, &owner);
         }
     }
 

@@ -79,7 +79,7 @@ impl Signalling {
         }
         connection.check = None;
         self.timers.cancel(&mut connection.deadline);
-        match verdict.and_then(|pass| self.not_revoked(now, pass)) {
+        match verdict.and_then(|pass| self.not_revoked(now, check, pass)) {
             Ok(pass) => self.connected(now, socket, pass),
             Err(fault) => self.refused(now, socket, fault),
         }
@@ -95,19 +95,19 @@ impl Signalling {
         }
     }
 
-    fn not_revoked(&mut self, now: Instant, pass: Pass) -> Result<Pass, Fault> {
+    fn not_revoked(&mut self, now: Instant, check: CheckId, pass: Pass) -> Result<Pass, Fault> {
         while self
             .revoked
             .front()
-            .is_some_and(|(at, _)| now.saturating_duration_since(*at) > REVOCATION)
+            .is_some_and(|(at, ..)| now.saturating_duration_since(*at) > REVOCATION)
         {
             self.revoked.pop_front();
         }
         let hit = self
             .revoked
             .iter()
-            .find(|(_, what)| what.hits(&pass))
-            .map(|(_, what)| what.fault());
+            .find(|(_, last, what)| check <= *last && what.hits(&pass))
+            .map(|(.., what)| what.fault());
         match hit {
             Some(fault) => Err(fault),
             None if pass.ttl.is_zero() => Err(expired()),
@@ -232,7 +232,7 @@ impl Signalling {
             self.enter_registry(socket, &owner);
         }
         if fresh {
-            self.settle(socket, &owner);
+            self.settle(now, socket, &owner);
         }
         if fresh && callable {
             self.adopt_offers(socket, &owner);
@@ -353,14 +353,8 @@ impl Signalling {
         self.fall(now, Revoked::Account(account));
     }
 
-    /// An account was made active again.
-    pub fn resume(&mut self, account: AccountSid) {
-        self.revoked
-            .retain(|(_, what)| *what != Revoked::Account(account));
-    }
-
     fn fall(&mut self, now: Instant, what: Revoked) {
-        self.revoked.push_back((now, what));
+        self.revoked.push_back((now, CheckId(self.checks), what));
         if self.revoked.len() > MOST_REVOKED {
             self.revoked.pop_front();
         }
