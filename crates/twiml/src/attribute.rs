@@ -78,6 +78,11 @@ macro_rules! element {
             $($(#[$content_meta])* pub $content: $content_ty,)*
         }
 
+        impl $name {
+            /// The names of its attributes.
+            pub const ATTRIBUTES: &'static [&'static str] = &[$($attribute),*];
+        }
+
         impl Default for $name {
             /// Every attribute as if it were not written, and nothing between the tags.
             fn default() -> Self {
