@@ -96,14 +96,12 @@ pub fn run(bench: &Bench, callable: &Callable, calls: usize, seconds: f64) -> an
     let (after, own_after) = (usage()?, Usage::of(us)?);
     // The last counted packets are still on their way: what comes late is late, not lost.
     let late = Instant::now() + LATEST;
-    let mut received = 0;
     loop {
         std::thread::sleep(Duration::from_millis(500));
-        let now = sound.tally().received;
-        if now == received || Instant::now() > late {
+        let tally = sound.tally();
+        if tally.received >= tally.sent || Instant::now() > late {
             break;
         }
-        received = now;
     }
     let drops_after = drops();
     sound.hush();
