@@ -239,9 +239,7 @@ fn addresses_of_sip() {
     let other = "<Uri priority=\"5\" weight=\"1\">sip:c@d.test</Uri>";
     let plays = [
         format!("<Dial><Sip><Uri @>sip:a@b.test</Uri>{other}</Sip></Dial>"),
-        format!(
-            "<Dial><Sip><Uri priority=\"5\" @>sip:a@b.test</Uri><Uri priority=\"5\" weight=\"1000\">sip:c@d.test</Uri></Sip></Dial>"
-        ),
+        "<Dial><Sip><Uri priority=\"5\" @>sip:a@b.test</Uri><Uri priority=\"5\" weight=\"1000\">sip:c@d.test</Uri></Sip></Dial>".to_owned(),
         format!(
             "<Dial><Sip><Uri priority=\"1\" username=\"x\" @>sip:a@b.test</Uri>{other}</Sip></Dial>"
         ),
