@@ -103,7 +103,7 @@ fn ours(calls: usize, seconds: usize) -> Figures {
         .map(|seed| rtp::MediaThread::start(seed, |_| {}).unwrap())
         .collect();
     let pool = rtp::PortPool::new(Ipv4Addr::LOCALHOST.into(), 20_000, 59_999);
-    let phone = phone();
+    let phones = phones();
     let format = PayloadFormat {
         payload_type: 0,
         format: media::codec::PCMU,
@@ -117,6 +117,7 @@ fn ours(calls: usize, seconds: usize) -> Figures {
             let sockets = pool.bind().unwrap();
             targets.push(sockets.address);
             thread.open(PortId(leg), sockets, leg as u32, String::new());
+            let phone = &phones[call as usize % phones.len()];
             thread.apply(Command::Configure {
                 port: PortId(leg),
                 settings: Box::new(PortSettings::new(phone.local_addr().unwrap(), format)),
@@ -129,7 +130,7 @@ fn ours(calls: usize, seconds: usize) -> Figures {
         });
     }
     thread::sleep(Duration::from_millis(300));
-    let figures = talk(&phone, &targets, calls, seconds, "media", before);
+    let figures = talk(&phones, &targets, calls, seconds, "media", before);
     for thread in threads {
         thread.stop();
     }
@@ -140,8 +141,8 @@ fn ours(calls: usize, seconds: usize) -> Figures {
 /// Waits, receives and sends: what every relay has to do.
 fn bare(calls: usize, seconds: usize) -> Figures {
     let before = resident();
-    let phone = phone();
-    let to = phone.local_addr().unwrap();
+    let phones = phones();
+    let to: Vec<SocketAddr> = phones.iter().map(|p| p.local_addr().unwrap()).collect();
     let sockets: Vec<UdpSocket> = (0..calls * 2)
         .map(|_| {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -154,15 +155,15 @@ fn bare(calls: usize, seconds: usize) -> Figures {
     let worker = thread::Builder::new().name("bare".to_owned());
     let worker = {
         let stop = stop.clone();
-        worker.spawn(move || forward(&sockets, to, &stop)).unwrap()
+        worker.spawn(move || forward(&sockets, &to, &stop)).unwrap()
     };
-    let figures = talk(&phone, &targets, calls, seconds, "bare", before);
+    let figures = talk(&phones, &targets, calls, seconds, "bare", before);
     stop.store(true, Ordering::Relaxed);
     worker.join().unwrap();
     figures
 }
 
-fn forward(sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool) {
+fn forward(sockets: &[UdpSocket], to: &[SocketAddr], stop: &AtomicBool) {
     // SAFETY: the arguments are plain numbers.
     let poll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
     assert!(poll >= 0);
@@ -184,7 +185,7 @@ fn forward(sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool) {
         for event in &events[..ready.max(0) as usize] {
             let at = event.u64 as usize;
             if let Ok((length, _)) = sockets[at].recv_from(&mut packet) {
-                let _ = sockets[at ^ 1].send_to(&packet[..length], to);
+                let _ = sockets[at ^ 1].send_to(&packet[..length], to[at / 2 % to.len()]);
             }
         }
     }
@@ -192,19 +193,22 @@ fn forward(sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool) {
     unsafe { libc::close(poll) };
 }
 
-/// The socket of all telephones: what a port sends to and hears from.
-fn phone() -> UdpSocket {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let _ = SockRef::from(&socket).set_recv_buffer_size(4 << 20);
-    socket
-        .set_read_timeout(Some(Duration::from_millis(100)))
-        .unwrap();
-    socket
+/// The sockets of all telephones, what ports send to and hear from: two, so that the threads of two
+/// cores do not wait for each other at one.
+fn phones() -> [UdpSocket; 2] {
+    [(), ()].map(|()| {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let _ = SockRef::from(&socket).set_recv_buffer_size(4 << 20);
+        socket
+            .set_read_timeout(Some(Duration::from_millis(100)))
+            .unwrap();
+        socket
+    })
 }
 
 /// Sends 50 packets a second to each target, takes what comes back, and asks what `worker` used.
 fn talk(
-    phone: &UdpSocket,
+    phones: &[UdpSocket; 2],
     targets: &[SocketAddr],
     calls: usize,
     seconds: usize,
@@ -213,14 +217,13 @@ fn talk(
 ) -> Figures {
     let begin = Instant::now();
     let sent = Arc::new(AtomicU64::new(0));
-    let ears = phone.try_clone().unwrap();
     let expected = targets.len() * seconds * 50;
     let done = Arc::new(AtomicBool::new(false));
-    let listener = {
-        let done = done.clone();
+    let listeners = phones.each_ref().map(|phone| {
+        let (ears, done) = (phone.try_clone().unwrap(), done.clone());
         thread::spawn(move || {
             let mut packet = [0; 1500];
-            let mut delays = Vec::with_capacity(expected);
+            let mut delays = Vec::with_capacity(expected / 2 + 1);
             while !done.load(Ordering::Relaxed) {
                 // Reports (RTCP) come here too.
                 if let Ok((PACKET, _)) = ears.recv_from(&mut packet) {
@@ -230,7 +233,7 @@ fn talk(
             }
             delays
         })
-    };
+    });
     let used = processor_time(worker);
     let per_slot = SLOT.as_secs_f64() / 0.02 * targets.len() as f64;
     let mut packet = [0x55; PACKET];
@@ -248,7 +251,7 @@ fn talk(
             packet[4..8].copy_from_slice(&(sequence as u32 * 160).to_be_bytes());
             packet[8..12].copy_from_slice(&(at as u32 + 1).to_be_bytes());
             packet[12..20].copy_from_slice(&(begin.elapsed().as_nanos() as u64).to_be_bytes());
-            if phone.send_to(&packet, targets[at]).is_ok() {
+            if phones[at / 2 % 2].send_to(&packet, targets[at]).is_ok() {
                 sent.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -259,7 +262,8 @@ fn talk(
     let memory = resident().saturating_sub(before + expected * 4) / calls;
     thread::sleep(Duration::from_millis(300));
     done.store(true, Ordering::Relaxed);
-    let mut delays = listener.join().unwrap();
+    let heard = listeners.map(|listener| listener.join().unwrap());
+    let mut delays: Vec<u32> = heard.into_iter().flatten().collect();
     delays.sort_unstable();
     let sent = sent.load(Ordering::Relaxed);
     let at = |part: f64| {
