@@ -48,7 +48,7 @@ pub enum Step {
         way: Destination,
         /// Whether the call's credentials may be used.
         trusted: bool,
-        /// Whether there is another way, so that one that stays silent need not be waited for.
+        /// Whether there is another way, or another place that rings, so that one that stays silent need not be waited for.
         spare: bool,
     },
     /// Find the ways to these contacts, best first, then tell [`ResponseContext::located`].
@@ -261,6 +261,8 @@ impl ResponseContext {
 
     /// Sends a branch to its next way; it is over when there is none.
     fn attempt(&mut self, id: BranchId) {
+        // A telephone that went away without a word must not hold up what the others say.
+        let others = self.branches.len() > 1;
         let branch = &mut self.branches[id.0];
         let mut unreachable = false;
         while let Some(target) = branch.targets.front_mut() {
@@ -276,7 +278,7 @@ impl ResponseContext {
             let (uri, trusted) = (target.uri.clone(), target.trusted);
             branch.attempts += 1;
             branch.state = State::Waiting;
-            let spare = branch.targets.iter().any(|target| !target.ways.is_empty());
+            let spare = others || branch.targets.iter().any(|target| !target.ways.is_empty());
             self.steps.push_back(Step::Invite {
                 branch: id,
                 uri,
