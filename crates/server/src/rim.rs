@@ -44,18 +44,18 @@ pub struct Rim {
     /// Where SIP is bound.
     pub local: SocketAddr,
     owner: mpsc::Sender<Happening>,
-    commits: mpsc::UnboundedSender<(u64, Change)>,
+    knock: mpsc::Sender<()>,
     /// Questions of the API that wait for the engine's reply.
     questions: Arc<Mutex<HashMap<RequestId, oneshot::Sender<Reply>>>>,
 }
 
 impl Rim {
-    /// Starts the committer; `owner` gets the results.
+    /// `owner` gets the results, `knock` says that something new is owed.
     #[allow(
         clippy::too_many_arguments,
         reason = "the wiring hands over what it has built, once"
     )]
-    pub fn start(
+    pub fn new(
         store: Store,
         client: Arc<Client>,
         egress: EgressPolicy,
@@ -65,9 +65,6 @@ impl Rim {
         owner: mpsc::Sender<Happening>,
         knock: mpsc::Sender<()>,
     ) -> Self {
-        // Bounded by the engine's bound on live calls: each has a handful of changes under way.
-        let (commits, inbox) = mpsc::unbounded_channel();
-        tokio::spawn(commit_changes(store.clone(), inbox, owner.clone(), knock));
         Self {
             store,
             client,
@@ -77,7 +74,7 @@ impl Rim {
             config,
             local,
             owner,
-            commits,
+            knock,
             questions: Arc::default(),
         }
     }
@@ -88,9 +85,32 @@ impl Rim {
         let _ = self.owner.send(happening).await;
     }
 
-    /// Writes a change down; reported by its number.
+    /// Writes a change down; reported by its number. Whatever waits goes into one transaction, in
+    /// order.
     pub fn commit(&self, number: u64, change: Change) {
-        let _ = self.commits.send((number, change));
+        let (owner, knock) = (self.owner.clone(), self.knock.clone());
+        let owes = !change.owed.is_empty();
+        // Runs on the writer's thread: the owner and the deliveries are woken by it directly.
+        self.store.calls().hand_over(change, move |written| {
+            match written {
+                Ok(()) if owes => {
+                    // A knock that finds another waiting is not needed.
+                    let _ = knock.try_send(());
+                }
+                Ok(()) => {}
+                // The calls go on: a full disk must not cut people off in mid-sentence. What was
+                // owed is lost, and said so where the operator looks.
+                Err(error) => {
+                    tracing::error!(%error, "a change was not written down; make room on the disk");
+                }
+            }
+            let committed = Happening::Committed(number);
+            if let Err(mpsc::error::TrySendError::Full(committed)) = owner.try_send(committed)
+                && tokio::runtime::Handle::try_current().is_err()
+            {
+                let _ = owner.blocking_send(committed);
+            }
+        });
     }
 
     /// Asks a customer's server for a document.
@@ -247,13 +267,16 @@ impl Rim {
             response_body: Some(exchange.body.clone()),
             created: began,
         };
-        // Written with whatever else waits, not in a commit of its own: there is one for every
-        // fetch and every callback.
+        // Nothing waits for it: it is written with whatever else is.
         let change = Change {
             events: vec![event],
             ..Change::default()
         };
-        let _ = self.commits.send((0, change));
+        self.store.calls().hand_over(change, |written| {
+            if let Err(error) = written {
+                tracing::error!(%error, "an exchange was not written down; make room on the disk");
+            }
+        });
     }
 }
 
@@ -263,41 +286,4 @@ pub fn token() -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
-}
-
-/// Commits changes in order; whatever waits goes into one transaction.
-async fn commit_changes(
-    store: Store,
-    mut inbox: mpsc::UnboundedReceiver<(u64, Change)>,
-    owner: mpsc::Sender<Happening>,
-    knock: mpsc::Sender<()>,
-) {
-    let mut waiting = Vec::new();
-    while inbox.recv_many(&mut waiting, 256).await > 0 {
-        let mut last = 0;
-        let mut all = Change::default();
-        for (number, change) in waiting.drain(..) {
-            // Exchanges carry no number: nothing waits for them.
-            last = last.max(number);
-            all.calls.extend(change.calls);
-            all.owed.extend(change.owed);
-            all.wills.extend(change.wills);
-            all.alerts.extend(change.alerts);
-            all.events.extend(change.events);
-            all.dequeued.extend(change.dequeued);
-        }
-        let owes = !all.owed.is_empty();
-        if let Err(error) = store.calls().save(all).await {
-            // The calls go on: a full disk must not cut people off in mid-sentence. What was owed
-            // is lost, and said so where the operator looks.
-            tracing::error!(%error, "a change was not written down; make room on the disk");
-        }
-        if owes {
-            // A knock that finds another waiting is not needed.
-            let _ = knock.try_send(());
-        }
-        if last > 0 && owner.send(Happening::Committed(last)).await.is_err() {
-            return;
-        }
-    }
 }

@@ -193,7 +193,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let client = Client::new(settings)?;
     let sounds = Sounds::new(Arc::new(Flite));
     let (knock, knocked) = mpsc::channel(1);
-    let rim = Rim::start(
+    let rim = Rim::new(
         store.clone(),
         Arc::new(client),
         egress,

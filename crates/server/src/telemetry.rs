@@ -10,8 +10,7 @@ use crate::config::{Config, Invalid, LogFormat};
 
 /// What is written when nobody asked for anything. The database and HTTP libraries speak only of
 /// trouble.
-const USUAL: &str =
-    "info,sqlx=warn,hyper=warn,reqwest=warn,h2=warn,rustls=warn,store::migrations=warn";
+const USUAL: &str = "info,hyper=warn,reqwest=warn,h2=warn,rustls=warn,store::migrations=warn";
 
 /// Starts logging as the settings say. Called once.
 pub fn start(config: &Config, rust_log: Option<&str>) -> Result<(), Invalid> {
@@ -54,7 +53,7 @@ mod tests {
         assert_eq!(shown(Some("debug"), Some("trace")), "debug");
         assert_eq!(shown(None, Some("trace")), "trace");
         assert!(shown(None, None).contains("info"));
-        assert!(shown(Some(""), None).contains("sqlx=warn"));
+        assert!(shown(Some(""), None).contains("hyper=warn"));
     }
 
     #[test]

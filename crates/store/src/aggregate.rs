@@ -21,7 +21,7 @@ macro_rules! aggregate {
                 sid: $sid,
             ) -> Result<Option<$record>, $crate::error::Error> {
                 let filters = $crate::rows::Filters::default().eq("sid", sid).eq("account", account);
-                $crate::rows::find(&mut *self.0.reader().await?, &filters).await
+                self.0.peek(|connection| $crate::rows::find(connection, &filters))
             }
 
             /// Adds a new one. `Taken` if a value that must be unique is not, `Full` if the
@@ -29,7 +29,7 @@ macro_rules! aggregate {
             pub async fn insert(&self, record: $record) -> Result<(), $crate::error::Error> {
                 self.0
                     .write(move |connection| {
-                        Box::pin(async move { $crate::rows::insert(connection, &record).await })
+                        $crate::rows::insert(connection, &record)
                     })
                     .await
             }
@@ -45,9 +45,7 @@ macro_rules! aggregate {
                 let filters = $crate::rows::Filters::default().eq("sid", sid).eq("account", account);
                 self.0
                     .write(move |connection| {
-                        Box::pin(async move {
-                            $crate::rows::update(connection, &filters, change).await
-                        })
+                        $crate::rows::update(connection, &filters, change)
                     })
                     .await
             }
@@ -61,9 +59,7 @@ macro_rules! aggregate {
                 let filters = $crate::rows::Filters::default().eq("sid", sid).eq("account", account);
                 self.0
                     .write(move |connection| {
-                        Box::pin(async move {
-                            $crate::rows::remove::<$record>(connection, &filters).await
-                        })
+                        $crate::rows::remove::<$record>(connection, &filters)
                     })
                     .await
             }

@@ -5,8 +5,9 @@ use model::now::Wall;
 use model::page::{Page, PageRequest};
 use model::sid::{AccountSid, CallSid, NotificationSid};
 
+use crate::connection::Value;
 use crate::error::Error;
-use crate::rows::{self, Filters, Order, Range, Record, Value};
+use crate::rows::{self, Filters, Order, Range, Record};
 use crate::store::Store;
 
 impl Record for Alert {
@@ -55,9 +56,7 @@ impl Alerts<'_> {
     /// Adds one that stands alone; one that belongs to a change goes with it.
     pub async fn insert(&self, alert: Alert) -> Result<(), Error> {
         self.0
-            .write(move |connection| {
-                Box::pin(async move { rows::append(connection, &alert).await })
-            })
+            .write(move |connection| rows::append(connection, &alert))
             .await
     }
 
@@ -68,7 +67,7 @@ impl Alerts<'_> {
         sid: NotificationSid,
     ) -> Result<Option<Alert>, Error> {
         let filters = Filters::default().eq("sid", sid).eq("account", account);
-        rows::find(&mut *self.0.reader().await?, &filters).await
+        self.0.peek(|connection| rows::find(connection, &filters))
     }
 
     /// The alerts of an account, newest first.
@@ -83,17 +82,14 @@ impl Alerts<'_> {
             .eq_if("call", filter.call)
             .eq_if("level", filter.level)
             .within("created", filter.created);
-        let mut reader = self.0.reader().await?;
-        rows::page(&mut reader, &filters, Order::NewestFirst, request).await
+        self.0.page(filters, Order::NewestFirst, request).await
     }
 
     /// Removes one; whether there was one.
     pub async fn remove(&self, account: AccountSid, sid: NotificationSid) -> Result<bool, Error> {
         let filters = Filters::default().eq("sid", sid).eq("account", account);
         self.0
-            .write(move |connection| {
-                Box::pin(async move { rows::remove::<Alert>(connection, &filters).await })
-            })
+            .write(move |connection| rows::remove::<Alert>(connection, &filters))
             .await
     }
 }

@@ -5,8 +5,9 @@ use model::now::Wall;
 use model::page::{Page, PageRequest};
 use model::sid::{AccountSid, ApplicationSid};
 
+use crate::connection::Value;
 use crate::error::Error;
-use crate::rows::{self, Filters, Order, Record, Value};
+use crate::rows::{Filters, Order, Record};
 
 impl Record for Application {
     const TABLE: &'static str = "applications";
@@ -49,7 +50,6 @@ impl Applications<'_> {
         let filters = Filters::default()
             .eq("account", account)
             .eq_if("friendly_name", filter.friendly_name.as_ref());
-        let mut reader = self.0.reader().await?;
-        rows::page(&mut reader, &filters, Order::NewestFirst, request).await
+        self.0.page(filters, Order::NewestFirst, request).await
     }
 }

@@ -2,10 +2,10 @@
 
 use model::binding::Binding;
 use model::now::Wall;
-use sqlx::Row as _;
 
+use crate::connection::Value;
 use crate::error::Error;
-use crate::rows::text_of;
+use crate::rows::{text, text_of};
 use crate::store::Store;
 
 const TABLE: &str = "bindings";
@@ -39,34 +39,32 @@ impl Bindings<'_> {
     pub async fn save(&self, changes: Vec<BindingChange>) -> Result<(), Error> {
         self.0
             .write(move |connection| {
-                Box::pin(async move {
-                    for change in changes {
-                        match change {
-                            BindingChange::Put(binding) => {
-                                sqlx::query(
-                                    "INSERT INTO bindings (aor, contact, expires, record) \
-                                     VALUES ($1, $2, $3, $4) \
-                                     ON CONFLICT (aor, contact) DO UPDATE \
-                                     SET expires = excluded.expires, record = excluded.record",
-                                )
-                                .bind(&binding.aor)
-                                .bind(&binding.contact)
-                                .bind(binding.expires.0)
-                                .bind(text_of(TABLE, &binding)?)
-                                .execute(&mut *connection)
-                                .await?;
-                            }
-                            BindingChange::Remove { aor, contact } => {
-                                sqlx::query("DELETE FROM bindings WHERE aor = $1 AND contact = $2")
-                                    .bind(aor)
-                                    .bind(contact)
-                                    .execute(&mut *connection)
-                                    .await?;
-                            }
+                for change in changes {
+                    match change {
+                        BindingChange::Put(binding) => {
+                            let values = [
+                                Value::text(&binding.aor),
+                                Value::text(&binding.contact),
+                                Value::number(binding.expires.0),
+                                Value::Text(Some(text_of(TABLE, &binding)?)),
+                            ];
+                            connection.execute(
+                                "INSERT INTO bindings (aor, contact, expires, record) \
+                                 VALUES ($1, $2, $3, $4) \
+                                 ON CONFLICT (aor, contact) DO UPDATE \
+                                 SET expires = excluded.expires, record = excluded.record",
+                                &values,
+                            )?;
+                        }
+                        BindingChange::Remove { aor, contact } => {
+                            connection.execute(
+                                "DELETE FROM bindings WHERE aor = $1 AND contact = $2",
+                                &[Value::Text(Some(aor)), Value::Text(Some(contact))],
+                            )?;
                         }
                     }
-                    Ok(())
-                })
+                }
+                Ok(())
             })
             .await
     }
@@ -75,25 +73,19 @@ impl Bindings<'_> {
     pub async fn after(&self, then: Wall) -> Result<Vec<Binding>, Error> {
         self.0
             .write(move |connection| {
-                Box::pin(async move {
-                    sqlx::query("DELETE FROM bindings WHERE expires <= $1")
-                        .bind(then.0)
-                        .execute(&mut *connection)
-                        .await?;
-                    Ok(())
-                })
+                let sql = "DELETE FROM bindings WHERE expires <= $1";
+                connection.execute(sql, &[Value::number(then.0)])?;
+                connection.all(
+                    "SELECT record FROM bindings ORDER BY expires, aor, contact",
+                    &[],
+                    |row| {
+                        serde_json::from_str(text(row, 0)?).map_err(|fault| Error::Unreadable {
+                            table: TABLE,
+                            fault: fault.to_string(),
+                        })
+                    },
+                )
             })
-            .await?;
-        let rows = sqlx::query("SELECT record FROM bindings ORDER BY expires, aor, contact")
-            .fetch_all(&mut *self.0.reader().await?)
-            .await?;
-        rows.iter()
-            .map(|row| {
-                serde_json::from_str(row.try_get(0)?).map_err(|fault| Error::Unreadable {
-                    table: TABLE,
-                    fault: fault.to_string(),
-                })
-            })
-            .collect()
+            .await
     }
 }

@@ -5,8 +5,9 @@ use model::page::{Page, PageRequest};
 use model::phone_number::{OutgoingCallerId, PhoneNumber};
 use model::sid::{AccountSid, PhoneNumberSid};
 
+use crate::connection::Value;
 use crate::error::Error;
-use crate::rows::{self, Filters, Order, Record, Value};
+use crate::rows::{self, Filters, Order, Record};
 
 impl Record for OutgoingCallerId {
     const TABLE: &'static str = "caller_ids";
@@ -53,7 +54,7 @@ impl CallerIds<'_> {
         let filters = Filters::default()
             .eq("account", account)
             .eq("phone_number", number);
-        rows::find(&mut *self.0.reader().await?, &filters).await
+        self.0.peek(|connection| rows::find(connection, &filters))
     }
 
     /// The verified numbers of an account, newest first.
@@ -67,7 +68,6 @@ impl CallerIds<'_> {
             .eq("account", account)
             .eq_if("phone_number", filter.phone_number.as_ref())
             .eq_if("friendly_name", filter.friendly_name.as_ref());
-        let mut reader = self.0.reader().await?;
-        rows::page(&mut reader, &filters, Order::NewestFirst, request).await
+        self.0.page(filters, Order::NewestFirst, request).await
     }
 }

@@ -7,14 +7,14 @@ use model::now::Wall;
 use model::owed::Owed;
 use model::page::{Page, PageRequest};
 use model::sid::{AccountSid, CallSid};
-use sqlx::Row as _;
 
+use crate::connection::{Connection, Value};
 use crate::error::Error;
 use crate::owed::IdempotencyToken;
 use crate::queued_calls::QueuedCall;
-use crate::rows::{self, Filters, Order, Range, Record, Value};
+use crate::rows::{self, Filters, Order, Range, Record};
 use crate::store::Store;
-use crate::writer::Connection;
+use crate::writer::Haste;
 
 impl Record for CallRecord {
     const TABLE: &'static str = "calls";
@@ -42,9 +42,9 @@ impl Record for CallRecord {
             Value::Number(self.ended.map(|time| time.0)),
         ]
     }
-    async fn removing(connection: &mut Connection, sid: &str) -> Result<(), Error> {
+    fn removing(connection: &mut Connection, sid: &str) -> Result<(), Error> {
         for table in ["events", "alerts"] {
-            rows::delete(connection, table, &Filters::default().eq("call", sid)).await?;
+            rows::delete(connection, table, &Filters::default().eq("call", sid))?;
         }
         Ok(())
     }
@@ -118,25 +118,21 @@ impl Calls<'_> {
     /// A call that reached its final status keeps it, whatever a late change says.
     pub async fn save(&self, change: Change) -> Result<(), Error> {
         self.0
-            .write(move |connection| {
-                Box::pin(async move {
-                    for call in &change.calls {
-                        save(connection, call).await?;
-                        if call.status.is_final() {
-                            crate::wills::strike(connection, call.sid).await?;
-                        }
-                    }
-                    crate::wills::keep(connection, change.wills).await?;
-                    crate::events::append(connection, change.events).await?;
-                    for alert in &change.alerts {
-                        rows::append(connection, alert).await?;
-                    }
-                    crate::owed::append(connection, change.owed).await?;
-                    crate::queued_calls::append(connection, change.queued).await?;
-                    crate::queued_calls::remove(connection, change.dequeued).await
-                })
-            })
+            .write(move |connection| apply(connection, change))
             .await
+    }
+
+    /// Hands a change to the writer without waiting. `then` is called on the writer's thread when
+    /// the change is on disk, or lost; it must be quick. Changes that are handed over one after the other are written in that order.
+    ///
+    /// What nobody can be held up by (exchanges alone) may wait some milliseconds for company.
+    pub fn hand_over(&self, change: Change, then: impl FnOnce(Result<(), Error>) + Send + 'static) {
+        let idle = change.calls.is_empty()
+            && change.owed.is_empty()
+            && change.queued.is_empty()
+            && change.dequeued.is_empty();
+        let haste = if idle { Haste::Leisure } else { Haste::Now };
+        self.0.queue().change(change, haste, Box::new(then));
     }
 
     /// The one with this identifier, if the account has it.
@@ -146,7 +142,7 @@ impl Calls<'_> {
         sid: CallSid,
     ) -> Result<Option<CallRecord>, Error> {
         let filters = Filters::default().eq("sid", sid).eq("account", account);
-        rows::find(&mut *self.0.reader().await?, &filters).await
+        self.0.peek(|connection| rows::find(connection, &filters))
     }
 
     /// The calls of an account, newest first.
@@ -157,8 +153,7 @@ impl Calls<'_> {
         request: &PageRequest,
     ) -> Result<Page<CallRecord>, Error> {
         let filters = filter.filters(account);
-        let mut reader = self.0.reader().await?;
-        rows::page(&mut reader, &filters, Order::NewestFirst, request).await
+        self.0.page(filters, Order::NewestFirst, request).await
     }
 
     /// Removes a call with its events and alerts; whether there was one. `Running` if it has not
@@ -167,18 +162,16 @@ impl Calls<'_> {
     pub async fn remove(&self, account: AccountSid, sid: CallSid) -> Result<bool, Error> {
         let filters = Filters::default().eq("sid", sid).eq("account", account);
         self.0
-            .write(move |connection| {
-                Box::pin(async move {
-                    match rows::find::<CallRecord>(connection, &filters).await? {
-                        Some(call) if !call.status.is_final() => Err(Error::Running),
-                        Some(call) => {
-                            crate::owed::withdraw(connection, &call).await?;
-                            rows::remove::<CallRecord>(connection, &filters).await
-                        }
-                        None => Ok(false),
+            .write(
+                move |connection| match rows::find::<CallRecord>(connection, &filters)? {
+                    Some(call) if !call.status.is_final() => Err(Error::Running),
+                    Some(call) => {
+                        crate::owed::withdraw(connection, &call)?;
+                        rows::remove::<CallRecord>(connection, &filters)
                     }
-                })
-            })
+                    None => Ok(false),
+                },
+            )
             .await
     }
 
@@ -187,11 +180,10 @@ impl Calls<'_> {
     ///
     /// Ask before new calls begin, and again after ending these, until none is left.
     pub async fn interrupted(&self, limit: u16) -> Result<Vec<CallRecord>, Error> {
-        let rows = sqlx::query(INTERRUPTED)
-            .bind(i64::from(limit))
-            .fetch_all(&mut *self.0.reader().await?)
-            .await?;
-        rows.iter().map(rows::read).collect()
+        let values = [Value::number(limit.into())];
+        self.0
+            .read(move |connection| connection.all(INTERRUPTED, &values, rows::read))
+            .await
     }
 
     /// Forgets up to `limit` calls that ended before a time, with their events and alerts, and as
@@ -199,37 +191,28 @@ impl Calls<'_> {
     pub async fn forget_before(&self, time: Wall, limit: u16) -> Result<u64, Error> {
         self.0
             .write(move |connection| {
-                Box::pin(async move {
-                    let old = sqlx::query(
-                        "SELECT sid FROM calls WHERE final = TRUE AND ended < $1 \
-                         ORDER BY ended LIMIT $2",
-                    )
-                    .bind(time.0)
-                    .bind(i64::from(limit))
-                    .fetch_all(&mut *connection)
-                    .await?;
-                    for row in &old {
-                        let sid: &str = row.try_get(0)?;
-                        CallRecord::removing(connection, sid).await?;
-                        let filters = Filters::default().eq("sid", sid);
-                        rows::delete(connection, "calls", &filters).await?;
-                    }
-                    for sql in [
-                        "DELETE FROM events WHERE sid IN (SELECT sid FROM events AS e \
-                         WHERE created < $1 AND NOT EXISTS \
-                         (SELECT 1 FROM calls WHERE calls.sid = e.call) LIMIT $2)",
-                        "DELETE FROM alerts WHERE sid IN (SELECT sid FROM alerts AS a \
-                         WHERE created < $1 AND NOT EXISTS \
-                         (SELECT 1 FROM calls WHERE calls.sid = a.call) LIMIT $2)",
-                    ] {
-                        sqlx::query(sql)
-                            .bind(time.0)
-                            .bind(i64::from(limit))
-                            .execute(&mut *connection)
-                            .await?;
-                    }
-                    Ok(old.len() as u64)
-                })
+                let values = [Value::number(time.0), Value::number(limit.into())];
+                let old = connection.all(
+                    "SELECT sid FROM calls WHERE final = TRUE AND ended < $1 \
+                     ORDER BY ended LIMIT $2",
+                    &values,
+                    |row| Ok(row.get::<_, String>(0)?),
+                )?;
+                for sid in &old {
+                    CallRecord::removing(connection, sid)?;
+                    rows::delete(connection, "calls", &Filters::default().eq("sid", sid))?;
+                }
+                for sql in [
+                    "DELETE FROM events WHERE sid IN (SELECT sid FROM events AS e \
+                     WHERE created < $1 AND NOT EXISTS \
+                     (SELECT 1 FROM calls WHERE calls.sid = e.call) LIMIT $2)",
+                    "DELETE FROM alerts WHERE sid IN (SELECT sid FROM alerts AS a \
+                     WHERE created < $1 AND NOT EXISTS \
+                     (SELECT 1 FROM calls WHERE calls.sid = a.call) LIMIT $2)",
+                ] {
+                    connection.execute(sql, &values)?;
+                }
+                Ok(old.len() as u64)
             })
             .await
     }
@@ -239,24 +222,69 @@ const INTERRUPTED: &str = "SELECT record FROM calls WHERE final = FALSE AND NOT 
      (SELECT 1 FROM queued_calls WHERE queued_calls.call = calls.sid) \
      ORDER BY created, sid LIMIT $1";
 
-/// Makes or overwrites a call, unless that would change a final status.
-async fn save(connection: &mut Connection, call: &CallRecord) -> Result<(), Error> {
-    let (names, values) = rows::columns(call)?;
-    let sets: Vec<String> = names
-        .iter()
-        .filter(|name| !matches!(**name, "sid" | "account" | "created"))
-        .map(|name| format!("{name} = excluded.{name}"))
-        .collect();
-    let sql = format!(
-        "{} ON CONFLICT (sid) DO UPDATE SET {} \
-         WHERE calls.final = FALSE OR calls.status = excluded.status",
-        rows::insertion("calls", &names),
-        sets.join(", ")
-    );
-    let done = rows::statement(sql, values).execute(connection).await?;
-    if done.rows_affected() == 0 {
-        tracing::warn!(call = %call.sid, status = %call.status, "a late change of an ended call was dropped");
+/// Writes a change, within a transaction.
+pub(crate) fn apply(connection: &mut Connection, change: Change) -> Result<(), Error> {
+    for call in &change.calls {
+        save(connection, call)?;
+        if call.status.is_final() {
+            crate::wills::strike(connection, call.sid)?;
+        }
     }
+    crate::wills::keep(connection, change.wills)?;
+    crate::events::append(connection, change.events)?;
+    for alert in &change.alerts {
+        rows::append(connection, alert)?;
+    }
+    crate::owed::append(connection, change.owed)?;
+    crate::queued_calls::append(connection, change.queued)?;
+    crate::queued_calls::remove(connection, change.dequeued)
+}
+
+/// Makes or overwrites a call, unless that would change a final status.
+fn save(connection: &mut Connection, call: &CallRecord) -> Result<(), Error> {
+    let sid = Value::text(call.sid);
+    let old = connection.first(
+        "SELECT status, final, started, ended FROM calls WHERE sid = $1",
+        std::slice::from_ref(&sid),
+        |row| {
+            let status = rows::text(row, 0)? == call.status.to_string();
+            let (ended, started): (bool, Option<i64>) = (row.get(1)?, row.get(2)?);
+            Ok((status, ended, started, row.get::<_, Option<i64>>(3)?))
+        },
+    )?;
+    let Some((same_status, over, started, ended)) = old else {
+        return rows::append(connection, call);
+    };
+    if over && !same_status {
+        tracing::warn!(call = %call.sid, status = %call.status, "a late change of an ended call was dropped");
+        return Ok(());
+    }
+    // Who called whom, and when, never changes; and a column that is set to what it was would have
+    // its indices written again.
+    let mut sql = String::from("UPDATE calls SET record = $2");
+    let mut values = vec![sid, Value::Text(Some(rows::text_of("calls", call)?))];
+    let (now_started, now_ended) = (call.started.map(|t| t.0), call.ended.map(|t| t.0));
+    for (differs, column, value) in [
+        (!same_status, "status", Value::text(call.status)),
+        (
+            over != call.status.is_final(),
+            "final",
+            Value::Flag(call.status.is_final()),
+        ),
+        (
+            started != now_started,
+            "started",
+            Value::Number(now_started),
+        ),
+        (ended != now_ended, "ended", Value::Number(now_ended)),
+    ] {
+        if differs {
+            values.push(value);
+            sql += &format!(", {column} = ${}", values.len());
+        }
+    }
+    sql += " WHERE sid = $1";
+    connection.execute(&sql, &values)?;
     Ok(())
 }
 
@@ -268,12 +296,10 @@ mod tests {
 
     /// What SQLite means to do for a statement, one line a step.
     async fn plan(store: &Store, sql: String, values: Vec<Value>) -> String {
-        let mut reader = store.reader().await.unwrap();
-        let rows = rows::statement(format!("EXPLAIN QUERY PLAN {sql}"), values)
-            .fetch_all(&mut *reader)
-            .await
+        let sql = format!("EXPLAIN QUERY PLAN {sql}");
+        let steps: Vec<String> = store
+            .peek(|connection| connection.all(&sql, &values, |row| Ok(row.get(3)?)))
             .unwrap();
-        let steps: Vec<String> = rows.iter().map(|row| row.get::<String, _>(3)).collect();
         steps.join("\n")
     }
 

@@ -56,11 +56,12 @@ pub enum Error {
     Closed,
 }
 
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::Database(fault) if fault.is_unique_violation() => Error::Taken,
-            sqlx::Error::PoolClosed => Error::Closed,
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ffi;
+        let code = error.sqlite_error().map(|fault| fault.extended_code);
+        match code {
+            Some(ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => Error::Taken,
             _ => Error::Database(error.to_string()),
         }
     }

@@ -6,10 +6,10 @@ use model::page::{Page, PageRequest};
 use model::sid::{AccountSid, CallSid};
 use serde::{Deserialize, Serialize};
 
+use crate::connection::{Connection, Value};
 use crate::error::Error;
-use crate::rows::{self, Filters, Order, Record, Value};
+use crate::rows::{self, Filters, Order, Record};
 use crate::store::Store;
-use crate::writer::Connection;
 
 /// An event as it is kept: with its number.
 #[derive(Serialize, Deserialize)]
@@ -37,13 +37,13 @@ impl Record for Row {
 }
 
 /// Adds events in their order.
-pub(crate) async fn append(connection: &mut Connection, events: Vec<Event>) -> Result<(), Error> {
+pub(crate) fn append(connection: &mut Connection, events: Vec<Event>) -> Result<(), Error> {
     if events.is_empty() {
         return Ok(());
     }
-    let first = rows::numbers(connection, "events", events.len()).await?;
+    let first = rows::numbers(connection, "events", events.len())?;
     for (number, event) in (first..).zip(events) {
-        rows::append(connection, &Row { number, event }).await?;
+        rows::append(connection, &Row { number, event })?;
     }
     Ok(())
 }
@@ -67,7 +67,7 @@ impl Events<'_> {
     /// Adds one that stands alone; one that belongs to a change goes with it.
     pub async fn insert(&self, event: Event) -> Result<(), Error> {
         self.0
-            .write(move |connection| Box::pin(async move { append(connection, vec![event]).await }))
+            .write(move |connection| append(connection, vec![event]))
             .await
     }
 
@@ -79,9 +79,7 @@ impl Events<'_> {
         request: &PageRequest,
     ) -> Result<Page<Event>, Error> {
         let filters = Filters::default().eq("call", call).eq("account", account);
-        let mut reader = self.0.reader().await?;
-        let page: Page<Row> =
-            rows::page(&mut reader, &filters, Order::OldestFirst, request).await?;
+        let page: Page<Row> = self.0.page(filters, Order::OldestFirst, request).await?;
         Ok(Page {
             items: page.items.into_iter().map(|row| row.event).collect(),
             next: page.next,

@@ -5,9 +5,9 @@ use model::now::Wall;
 use model::page::{Page, PageRequest};
 use model::sid::{AccountSid, IpAccessControlListSid, IpAddressSid};
 
+use crate::connection::{Connection, Value};
 use crate::error::Error;
-use crate::rows::{self, Filters, Order, Record, Value};
-use crate::writer::Connection;
+use crate::rows::{self, Filters, Order, Record};
 
 impl Record for IpAccessControlList {
     const TABLE: &'static str = "ip_access_control_lists";
@@ -21,12 +21,12 @@ impl Record for IpAccessControlList {
     fn created(&self) -> Wall {
         self.created
     }
-    async fn removing(connection: &mut Connection, sid: &str) -> Result<(), Error> {
-        if crate::sip_domains::consulted(connection, sid).await? {
+    fn removing(connection: &mut Connection, sid: &str) -> Result<(), Error> {
+        if crate::sip_domains::consulted(connection, sid)? {
             return Err(Error::InUse("a SIP domain consults this list"));
         }
         let members = Filters::default().eq("list", sid);
-        rows::delete(connection, "ip_addresses", &members).await?;
+        rows::delete(connection, "ip_addresses", &members)?;
         Ok(())
     }
 }
@@ -66,8 +66,7 @@ impl IpAccessControlLists<'_> {
         request: &PageRequest,
     ) -> Result<Page<IpAccessControlList>, Error> {
         let filters = Filters::default().eq("account", account);
-        let mut reader = self.0.reader().await?;
-        rows::page(&mut reader, &filters, Order::NewestFirst, request).await
+        self.0.page(filters, Order::NewestFirst, request).await
     }
 }
 
@@ -85,13 +84,12 @@ impl IpAddresses<'_> {
         request: &PageRequest,
     ) -> Result<Page<IpAddress>, Error> {
         let filters = Filters::default().eq("list", list).eq("account", account);
-        let mut reader = self.0.reader().await?;
-        rows::page(&mut reader, &filters, Order::NewestFirst, request).await
+        self.0.page(filters, Order::NewestFirst, request).await
     }
 
     /// Every member of a list, oldest first.
     pub async fn all(&self, list: IpAccessControlListSid) -> Result<Vec<IpAddress>, Error> {
         let filters = Filters::default().eq("list", list);
-        rows::all(&mut *self.0.reader().await?, &filters).await
+        self.0.peek(|connection| rows::all(connection, &filters))
     }
 }

@@ -31,7 +31,7 @@ impl Keys<'_> {
     /// The one with this identifier, whoever has it: authentication begins here.
     pub async fn find_anywhere(&self, sid: KeySid) -> Result<Option<ApiKey>, Error> {
         let filters = Filters::default().eq("sid", sid);
-        rows::find(&mut *self.0.reader().await?, &filters).await
+        self.0.peek(|connection| rows::find(connection, &filters))
     }
 
     /// The keys of an account, newest first.
@@ -41,7 +41,6 @@ impl Keys<'_> {
         request: &PageRequest,
     ) -> Result<Page<ApiKey>, Error> {
         let filters = Filters::default().eq("account", account);
-        let mut reader = self.0.reader().await?;
-        rows::page(&mut reader, &filters, Order::NewestFirst, request).await
+        self.0.page(filters, Order::NewestFirst, request).await
     }
 }

@@ -1,15 +1,16 @@
 //! The database; SQL appears nowhere else.
 //!
 //! ```text
-//! handler ──► Store ──► reader pool ───────────────► SQLite (WAL)
-//!               │                                       ▲
-//!               └─ write ─► queue ─► Writer::run ───────┘
+//! handler ──► Store ──► readers ──────────────────────► SQLite (WAL)
+//!               │                                          ▲
+//!               └─ write ─► queue ─► thread of the writer ─┘
 //!                  ◄─ answer, after the commit that holds it
 //! ```
 //!
 //! One writer takes every waiting write into one commit, each in a savepoint of its own, so that
 //! a thousand callers cost a few disk flushes and none of them suffers for another's fault. A
 //! write that was answered survives the loss of the process and of power (`synchronous=FULL`).
+//! Work is a closure that runs from its first statement to its last on one thread (decision 12).
 //!
 //! Each aggregate is one file and one handle: `store.calls()`, `store.phone_numbers()`, ...
 #![forbid(unsafe_code)]
@@ -21,6 +22,7 @@ mod applications;
 mod bindings;
 mod caller_ids;
 mod calls;
+mod connection;
 mod credential_lists;
 mod error;
 mod events;

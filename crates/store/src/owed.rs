@@ -6,12 +6,12 @@ use model::call::CallRecord;
 use model::now::Wall;
 use model::owed::Owed;
 use model::sid::CallSid;
-use sqlx::Row as _;
 
+use crate::connection::{Connection, Row, Value};
 use crate::error::Error;
-use crate::rows::{self, text_of};
+use crate::rows::{self, text, text_of};
 use crate::store::Store;
-use crate::writer::Connection;
+use crate::writer::Haste;
 
 const TABLE: &str = "owed";
 
@@ -61,26 +61,27 @@ pub struct Outstanding {
 }
 
 /// Adds callbacks in their order; each may be tried from its creation on.
-pub(crate) async fn append(
+pub(crate) fn append(
     connection: &mut Connection,
     owed: Vec<(Owed, IdempotencyToken)>,
 ) -> Result<(), Error> {
     if owed.is_empty() {
         return Ok(());
     }
-    let first = rows::numbers(connection, TABLE, owed.len()).await?;
+    let first = rows::numbers(connection, TABLE, owed.len())?;
     for (id, (owed, token)) in (first..).zip(owed) {
-        sqlx::query(
+        let values = [
+            Value::number(id),
+            Value::text(owed.stream),
+            Value::text(token),
+            Value::number(owed.created.0),
+            Value::Text(Some(text_of(TABLE, &owed)?)),
+        ];
+        connection.execute(
             "INSERT INTO owed (id, stream, head, token, attempts, next_attempt, record) \
              VALUES ($1, $2, NOT EXISTS (SELECT 1 FROM owed WHERE stream = $2), $3, 0, $4, $5)",
-        )
-        .bind(id)
-        .bind(owed.stream.to_string())
-        .bind(token.to_string())
-        .bind(owed.created.0)
-        .bind(text_of(TABLE, &owed)?)
-        .execute(&mut *connection)
-        .await?;
+            &values,
+        )?;
     }
     Ok(())
 }
@@ -103,57 +104,39 @@ impl Outbox<'_> {
     ///
     /// A callback stays due while it is being delivered; ask for more than are under way.
     pub async fn due(&self, now: Wall, limit: u16) -> Result<Vec<Outstanding>, Error> {
-        let rows = sqlx::query(DUE)
-            .bind(now.0)
-            .bind(i64::from(limit))
-            .fetch_all(&mut *self.0.reader().await?)
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let record: &str = row.try_get(4)?;
-                Ok(Outstanding {
-                    id: row.try_get(0)?,
-                    token: row.try_get(1)?,
-                    attempts: row.try_get::<i64, _>(2)?.clamp(0, u32::MAX.into()) as u32,
-                    next_attempt: Wall(row.try_get(3)?),
-                    owed: serde_json::from_str(record).map_err(|fault| Error::Unreadable {
-                        table: TABLE,
-                        fault: fault.to_string(),
-                    })?,
-                })
-            })
-            .collect()
+        let values = [Value::number(now.0), Value::number(limit.into())];
+        self.0.peek(|connection| connection.all(DUE, &values, read))
     }
 
     /// When the next one may be tried; `None` if nothing is owed.
     pub async fn next_due(&self) -> Result<Option<Wall>, Error> {
-        let row = sqlx::query("SELECT MIN(next_attempt) FROM owed WHERE head = TRUE")
-            .fetch_one(&mut *self.0.reader().await?)
-            .await?;
-        Ok(row.try_get::<Option<i64>, _>(0)?.map(Wall))
+        let sql = "SELECT MIN(next_attempt) FROM owed WHERE head = TRUE";
+        let read = |row: &Row| Ok(row.get::<_, Option<i64>>(0)?);
+        let next = self.0.peek(|connection| connection.first(sql, &[], read))?;
+        Ok(next.flatten().map(Wall))
     }
 
     /// How many are owed.
     pub async fn count(&self) -> Result<u64, Error> {
-        let row = sqlx::query("SELECT COUNT(*) FROM owed")
-            .fetch_one(&mut *self.0.reader().await?)
-            .await?;
-        Ok(row.try_get::<i64, _>(0)?.max(0) as u64)
+        let sql = "SELECT COUNT(*) FROM owed";
+        let count = self.0.read(|connection| connection.number(sql, &[]));
+        Ok(count.await?.max(0) as u64)
     }
 
     /// How many of one stream are owed.
     pub async fn count_of(&self, stream: CallSid) -> Result<u64, Error> {
-        let row = sqlx::query("SELECT COUNT(*) FROM owed WHERE stream = $1")
-            .bind(stream.to_string())
-            .fetch_one(&mut *self.0.reader().await?)
-            .await?;
-        Ok(row.try_get::<i64, _>(0)?.max(0) as u64)
+        let sql = "SELECT COUNT(*) FROM owed WHERE stream = $1";
+        let values = [Value::text(stream)];
+        let count = self.0.peek(|connection| connection.number(sql, &values))?;
+        Ok(count.max(0) as u64)
     }
 
     /// It arrived: the next of its stream may follow. Whether it was still owed.
     pub async fn delivered(&self, id: i64) -> Result<bool, Error> {
+        // Only the next of its stream waits for that, and can wait some milliseconds.
         self.0
-            .write(move |connection| Box::pin(async move { strike(connection, id).await }))
+            .queue()
+            .work(Haste::Leisure, move |connection| strike(connection, id))
             .await
     }
 
@@ -166,54 +149,56 @@ impl Outbox<'_> {
     pub async fn postpone(&self, id: i64, next_attempt: Wall) -> Result<bool, Error> {
         self.0
             .write(move |connection| {
-                Box::pin(async move {
-                    let done = sqlx::query(
-                        "UPDATE owed SET attempts = attempts + 1, next_attempt = $1 WHERE id = $2",
-                    )
-                    .bind(next_attempt.0)
-                    .bind(id)
-                    .execute(connection)
-                    .await?;
-                    Ok(done.rows_affected() > 0)
-                })
+                let sql =
+                    "UPDATE owed SET attempts = attempts + 1, next_attempt = $1 WHERE id = $2";
+                let values = [Value::number(next_attempt.0), Value::number(id)];
+                Ok(connection.execute(sql, &values)? > 0)
             })
             .await
     }
 }
 
-/// Takes one out, and makes the next of its stream the head.
+fn read(row: &Row) -> Result<Outstanding, Error> {
+    Ok(Outstanding {
+        id: row.get(0)?,
+        token: row.get(1)?,
+        attempts: row.get::<_, i64>(2)?.clamp(0, u32::MAX.into()) as u32,
+        next_attempt: Wall(row.get(3)?),
+        owed: serde_json::from_str(text(row, 4)?).map_err(|fault| Error::Unreadable {
+            table: TABLE,
+            fault: fault.to_string(),
+        })?,
+    })
+}
+
 /// Strikes what is owed about a call, in its own stream or that of the call whose `Dial` made it.
-pub(crate) async fn withdraw(connection: &mut Connection, call: &CallRecord) -> Result<(), Error> {
+pub(crate) fn withdraw(connection: &mut Connection, call: &CallRecord) -> Result<(), Error> {
     for stream in [Some(call.sid), call.parent].into_iter().flatten() {
-        let rows = sqlx::query("SELECT id, record FROM owed WHERE stream = $1")
-            .bind(stream.to_string())
-            .fetch_all(&mut *connection)
-            .await?;
-        for row in rows {
+        let sql = "SELECT id, record FROM owed WHERE stream = $1";
+        let all = connection.all(sql, &[Value::text(stream)], |row| {
             // One that cannot be read is nobody's; it must not keep the call from going.
-            let owed: Option<Owed> = serde_json::from_str(row.try_get(1)?).ok();
+            let owed: Option<Owed> = serde_json::from_str(text(row, 1)?).ok();
+            Ok((row.get(0)?, owed))
+        })?;
+        for (id, owed) in all {
             if owed.is_some_and(|owed| owed.call == call.sid) {
-                strike(connection, row.try_get(0)?).await?;
+                strike(connection, id)?;
             }
         }
     }
     Ok(())
 }
 
-async fn strike(connection: &mut Connection, id: i64) -> Result<bool, Error> {
-    let row = sqlx::query("DELETE FROM owed WHERE id = $1 RETURNING stream")
-        .bind(id)
-        .fetch_optional(&mut *connection)
-        .await?;
-    let Some(row) = row else {
+/// Takes one out, and makes the next of its stream the head.
+fn strike(connection: &mut Connection, id: i64) -> Result<bool, Error> {
+    let sql = "DELETE FROM owed WHERE id = $1 RETURNING stream";
+    let read = |row: &Row| Ok(row.get::<_, String>(0)?);
+    let Some(stream) = connection.first(sql, &[Value::number(id)], read)? else {
         return Ok(false);
     };
-    let stream: String = row.try_get(0)?;
-    sqlx::query(
+    connection.execute(
         "UPDATE owed SET head = TRUE WHERE id = (SELECT MIN(id) FROM owed WHERE stream = $1)",
-    )
-    .bind(stream)
-    .execute(connection)
-    .await?;
+        &[Value::text(stream)],
+    )?;
     Ok(true)
 }

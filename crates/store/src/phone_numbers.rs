@@ -5,8 +5,9 @@ use model::page::{Page, PageRequest};
 use model::phone_number::{IncomingPhoneNumber, NumberType, PhoneNumber};
 use model::sid::{AccountSid, PhoneNumberSid};
 
+use crate::connection::Value;
 use crate::error::Error;
-use crate::rows::{self, Filters, Order, Record, Value};
+use crate::rows::{self, Filters, Order, Record};
 
 impl Record for IncomingPhoneNumber {
     const TABLE: &'static str = "phone_numbers";
@@ -57,7 +58,7 @@ impl PhoneNumbers<'_> {
         number: &PhoneNumber,
     ) -> Result<Option<IncomingPhoneNumber>, Error> {
         let filters = Filters::default().eq("phone_number", number);
-        rows::find(&mut *self.0.reader().await?, &filters).await
+        self.0.peek(|connection| rows::find(connection, &filters))
     }
 
     /// The numbers of an account, newest first.
@@ -73,7 +74,6 @@ impl PhoneNumbers<'_> {
             .eq_if("friendly_name", filter.friendly_name.as_ref())
             .eq_if("number_type", filter.number_type)
             .flag_if("beta", filter.beta);
-        let mut reader = self.0.reader().await?;
-        rows::page(&mut reader, &filters, Order::NewestFirst, request).await
+        self.0.page(filters, Order::NewestFirst, request).await
     }
 }

@@ -2,12 +2,11 @@
 
 use model::now::Wall;
 use model::sid::{AccountSid, CallSid};
-use sqlx::Row as _;
 
+use crate::connection::{Connection, Value};
 use crate::error::Error;
-use crate::rows;
+use crate::rows::{self, text};
 use crate::store::Store;
-use crate::writer::Connection;
 
 const TABLE: &str = "queued_calls";
 
@@ -28,45 +27,38 @@ pub struct QueuedCall {
 }
 
 /// Adds calls at the end.
-pub(crate) async fn append(
-    connection: &mut Connection,
-    queued: Vec<QueuedCall>,
-) -> Result<(), Error> {
+pub(crate) fn append(connection: &mut Connection, queued: Vec<QueuedCall>) -> Result<(), Error> {
     for call in queued {
-        let waiting: i64 = sqlx::query("SELECT COUNT(*) FROM queued_calls WHERE account = $1")
-            .bind(call.account.to_string())
-            .fetch_one(&mut *connection)
-            .await?
-            .try_get(0)?;
+        let account = Value::text(call.account);
+        let sql = "SELECT COUNT(*) FROM queued_calls WHERE account = $1";
+        let waiting = connection.number(sql, std::slice::from_ref(&account))?;
         if waiting.max(0) as u64 >= LIMIT {
             return Err(Error::Full {
                 what: TABLE,
                 limit: LIMIT,
             });
         }
-        let id = rows::numbers(connection, TABLE, 1).await?;
-        sqlx::query(
+        let values = [
+            Value::number(rows::numbers(connection, TABLE, 1)?),
+            account,
+            Value::text(call.call),
+            Value::number(call.created.0),
+            Value::Text(Some(call.payload)),
+        ];
+        connection.execute(
             "INSERT INTO queued_calls (id, account, call, created, payload) \
              VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(id)
-        .bind(call.account.to_string())
-        .bind(call.call.to_string())
-        .bind(call.created.0)
-        .bind(call.payload)
-        .execute(&mut *connection)
-        .await?;
+            &values,
+        )?;
     }
     Ok(())
 }
 
 /// Takes calls out, wherever they stand.
-pub(crate) async fn remove(connection: &mut Connection, calls: Vec<CallSid>) -> Result<(), Error> {
+pub(crate) fn remove(connection: &mut Connection, calls: Vec<CallSid>) -> Result<(), Error> {
     for call in calls {
-        sqlx::query("DELETE FROM queued_calls WHERE call = $1")
-            .bind(call.to_string())
-            .execute(&mut *connection)
-            .await?;
+        let sql = "DELETE FROM queued_calls WHERE call = $1";
+        connection.execute(sql, &[Value::text(call)])?;
     }
     Ok(())
 }
@@ -85,39 +77,34 @@ impl Store {
 impl QueuedCalls<'_> {
     /// The first `limit` calls of an account, in the order of their turn.
     pub async fn first(&self, account: AccountSid, limit: u16) -> Result<Vec<QueuedCall>, Error> {
-        let rows = sqlx::query(
-            "SELECT call, created, payload FROM queued_calls WHERE account = $1 \
-             ORDER BY id LIMIT $2",
-        )
-        .bind(account.to_string())
-        .bind(i64::from(limit))
-        .fetch_all(&mut *self.0.reader().await?)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(QueuedCall {
-                    account,
-                    call: parse(row.try_get(0)?)?,
-                    created: Wall(row.try_get(1)?),
-                    payload: row.try_get(2)?,
+        let sql = "SELECT call, created, payload FROM queued_calls WHERE account = $1 \
+                   ORDER BY id LIMIT $2";
+        let values = [Value::text(account), Value::number(limit.into())];
+        self.0
+            .read(move |connection| {
+                connection.all(sql, &values, |row| {
+                    Ok(QueuedCall {
+                        account,
+                        call: parse(text(row, 0)?)?,
+                        created: Wall(row.get(1)?),
+                        payload: row.get(2)?,
+                    })
                 })
             })
-            .collect()
+            .await
     }
 
     /// The accounts that have waiting calls, and how many: to go on with after a start.
     pub async fn accounts(&self) -> Result<Vec<(AccountSid, u64)>, Error> {
-        let rows = sqlx::query(
-            "SELECT account, COUNT(*) FROM queued_calls GROUP BY account ORDER BY account",
-        )
-        .fetch_all(&mut *self.0.reader().await?)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                let waiting: i64 = row.try_get(1)?;
-                Ok((parse(row.try_get(0)?)?, waiting.max(0) as u64))
+        let sql = "SELECT account, COUNT(*) FROM queued_calls GROUP BY account ORDER BY account";
+        self.0
+            .read(move |connection| {
+                connection.all(sql, &[], |row| {
+                    let waiting: i64 = row.get(1)?;
+                    Ok((parse(text(row, 0)?)?, waiting.max(0) as u64))
+                })
             })
-            .collect()
+            .await
     }
 }
 

@@ -3,45 +3,9 @@
 use model::now::Wall;
 use model::page::{Cursor, Page, PageRequest, Side};
 use serde::{Serialize, de::DeserializeOwned};
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{AssertSqlSafe, Row as _, Sqlite, query::Query};
 
+use crate::connection::{Connection, Row, Value};
 use crate::error::Error;
-use crate::writer::Connection;
-
-/// A value of a column.
-#[derive(Debug, Clone)]
-pub(crate) enum Value {
-    /// TEXT.
-    Text(Option<String>),
-    /// BIGINT.
-    Number(Option<i64>),
-    /// BOOLEAN.
-    Flag(bool),
-}
-
-impl Value {
-    /// The text of anything that has one.
-    pub(crate) fn text(value: impl ToString) -> Value {
-        Value::Text(Some(value.to_string()))
-    }
-}
-
-/// A statement with numbered places, its values following one by one.
-pub(crate) fn statement(
-    sql: String,
-    values: impl IntoIterator<Item = Value>,
-) -> Query<'static, Sqlite, SqliteArguments> {
-    // Safe: every text below is put together of constants; values are always bound.
-    values.into_iter().fold(
-        sqlx::query(AssertSqlSafe(sql)),
-        |query, value| match value {
-            Value::Text(text) => query.bind(text),
-            Value::Number(number) => query.bind(number),
-            Value::Flag(flag) => query.bind(flag),
-        },
-    )
-}
 
 /// A record that is kept as a row: what is searched in columns, everything in `record`.
 pub(crate) trait Record:
@@ -69,11 +33,8 @@ pub(crate) trait Record:
         Filters::default().eq("account", self.account())
     }
     /// What else must be done, or forbids it, when the record with this `sid` is removed.
-    fn removing(
-        _connection: &mut Connection,
-        _sid: &str,
-    ) -> impl Future<Output = Result<(), Error>> + Send {
-        async { Ok(()) }
+    fn removing(_connection: &mut Connection, _sid: &str) -> Result<(), Error> {
+        Ok(())
     }
 }
 
@@ -159,12 +120,19 @@ impl Filters {
 }
 
 /// The record in the first column of a row.
-pub(crate) fn read<R: Record>(row: &SqliteRow) -> Result<R, Error> {
-    let text: &str = row.try_get(0)?;
-    serde_json::from_str(text).map_err(|fault| Error::Unreadable {
+pub(crate) fn read<R: Record>(row: &Row) -> Result<R, Error> {
+    serde_json::from_str(text(row, 0)?).map_err(|fault| Error::Unreadable {
         table: R::TABLE,
         fault: fault.to_string(),
     })
+}
+
+/// A column that holds text, without copying it.
+pub(crate) fn text<'r>(row: &'r Row, column: usize) -> Result<&'r str, Error> {
+    let value = row.get_ref(column)?;
+    value
+        .as_str()
+        .map_err(|fault| Error::Database(fault.to_string()))
 }
 
 /// The text under which a record is kept.
@@ -205,37 +173,26 @@ pub(crate) fn insertion(table: &str, names: &[&str]) -> String {
 }
 
 /// Adds a record, if there is room for it.
-pub(crate) async fn insert<R: Record>(
-    connection: &mut Connection,
-    record: &R,
-) -> Result<(), Error> {
+pub(crate) fn insert<R: Record>(connection: &mut Connection, record: &R) -> Result<(), Error> {
     let room = record.room();
-    if count::<R>(connection, &room).await? >= R::LIMIT {
+    if count::<R>(connection, &room)? >= R::LIMIT {
         return Err(Error::Full {
             what: R::TABLE,
             limit: R::LIMIT,
         });
     }
-    append(connection, record).await
+    append(connection, record)
 }
 
 /// Adds a record to a table that is bounded otherwise.
-pub(crate) async fn append<R: Record>(
-    connection: &mut Connection,
-    record: &R,
-) -> Result<(), Error> {
+pub(crate) fn append<R: Record>(connection: &mut Connection, record: &R) -> Result<(), Error> {
     let (names, values) = columns(record)?;
-    statement(insertion(R::TABLE, &names), values)
-        .execute(connection)
-        .await?;
+    connection.execute(&insertion(R::TABLE, &names), &values)?;
     Ok(())
 }
 
 /// Writes a record over the one with its `sid`.
-pub(crate) async fn replace<R: Record>(
-    connection: &mut Connection,
-    record: &R,
-) -> Result<(), Error> {
+pub(crate) fn replace<R: Record>(connection: &mut Connection, record: &R) -> Result<(), Error> {
     let (names, values) = columns(record)?;
     let sets: Vec<String> = names
         .iter()
@@ -243,24 +200,21 @@ pub(crate) async fn replace<R: Record>(
         .map(|(index, name)| format!("{name} = ${}", index + 1))
         .collect();
     let sql = format!("UPDATE {} SET {} WHERE sid = $1", R::TABLE, sets.join(", "));
-    statement(sql, values).execute(connection).await?;
+    connection.execute(&sql, &values)?;
     Ok(())
 }
 
 /// The one record that fits.
-pub(crate) async fn find<R: Record>(
+pub(crate) fn find<R: Record>(
     connection: &mut Connection,
     filters: &Filters,
 ) -> Result<Option<R>, Error> {
     let sql = format!("SELECT record FROM {} WHERE {}", R::TABLE, filters.sql(1));
-    let row = statement(sql, filters.values())
-        .fetch_optional(connection)
-        .await?;
-    row.as_ref().map(read).transpose()
+    connection.first(&sql, &filters.values(), read)
 }
 
 /// Everything that fits, oldest first, up to `R::LIMIT`.
-pub(crate) async fn all<R: Record>(
+pub(crate) fn all<R: Record>(
     connection: &mut Connection,
     filters: &Filters,
 ) -> Result<Vec<R>, Error> {
@@ -270,61 +224,54 @@ pub(crate) async fn all<R: Record>(
         filters.sql(1),
         R::LIMIT
     );
-    let rows = statement(sql, filters.values())
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(read).collect()
+    connection.all(&sql, &filters.values(), read)
 }
 
 /// How many fit.
-pub(crate) async fn count<R: Record>(
+pub(crate) fn count<R: Record>(
     connection: &mut Connection,
     filters: &Filters,
 ) -> Result<u64, Error> {
     let sql = format!("SELECT COUNT(*) FROM {} WHERE {}", R::TABLE, filters.sql(1));
-    let count: i64 = statement(sql, filters.values())
-        .fetch_one(connection)
-        .await?
-        .try_get(0)?;
+    let count = connection.number(&sql, &filters.values())?;
     Ok(count.max(0) as u64)
 }
 
 /// Changes the record that fits, and returns it as it is now.
-pub(crate) async fn update<R: Record>(
+pub(crate) fn update<R: Record>(
     connection: &mut Connection,
     filters: &Filters,
     change: impl FnOnce(&mut R) + Send,
 ) -> Result<Option<R>, Error> {
-    let Some(mut record) = find::<R>(connection, filters).await? else {
+    let Some(mut record) = find::<R>(connection, filters)? else {
         return Ok(None);
     };
     change(&mut record);
-    replace(connection, &record).await?;
+    replace(connection, &record)?;
     Ok(Some(record))
 }
 
 /// Removes the record that fits, with what belongs to it; says whether there was one.
-pub(crate) async fn remove<R: Record>(
+pub(crate) fn remove<R: Record>(
     connection: &mut Connection,
     filters: &Filters,
 ) -> Result<bool, Error> {
-    let Some(record) = find::<R>(connection, filters).await? else {
+    let Some(record) = find::<R>(connection, filters)? else {
         return Ok(false);
     };
-    R::removing(connection, &record.sid()).await?;
-    delete(connection, R::TABLE, filters).await?;
+    R::removing(connection, &record.sid())?;
+    delete(connection, R::TABLE, filters)?;
     Ok(true)
 }
 
 /// Deletes every row that fits; says how many there were.
-pub(crate) async fn delete(
+pub(crate) fn delete(
     connection: &mut Connection,
     table: &'static str,
     filters: &Filters,
 ) -> Result<u64, Error> {
     let sql = format!("DELETE FROM {table} WHERE {}", filters.sql(1));
-    let done = statement(sql, filters.values()).execute(connection).await?;
-    Ok(done.rows_affected())
+    connection.execute(&sql, &filters.values())
 }
 
 /// Which end of a list comes first.
@@ -371,14 +318,16 @@ pub(crate) fn page_statement<R: Record>(
 }
 
 /// One page of what fits.
-pub(crate) async fn page<R: Record>(
+pub(crate) fn page<R: Record>(
     connection: &mut Connection,
     filters: &Filters,
     order: Order,
     request: &PageRequest,
 ) -> Result<Page<R>, Error> {
     let (sql, values) = page_statement::<R>(filters, order, request);
-    let mut rows = statement(sql, values).fetch_all(&mut *connection).await?;
+    let mut rows = connection.all(&sql, &values, |row| {
+        Ok((read::<R>(row)?, Wall(row.get(1)?), row.get::<_, String>(2)?))
+    })?;
     let size = usize::from(request.size.items());
     let more = rows.len() > size;
     rows.truncate(size);
@@ -386,15 +335,12 @@ pub(crate) async fn page<R: Record>(
     if side == Some(Side::Before) {
         rows.reverse();
     }
-    let boundary = |row: Option<&SqliteRow>, side| -> Result<Option<Cursor>, Error> {
-        row.map(|row| {
-            Ok(Cursor {
-                side,
-                created: Wall(row.try_get(1)?),
-                key: row.try_get(2)?,
-            })
+    let boundary = |row: Option<&(R, Wall, String)>, side| {
+        row.map(|(_, created, key)| Cursor {
+            side,
+            created: *created,
+            key: key.clone(),
         })
-        .transpose()
     };
     let following = side == Some(Side::Before) || more;
     let preceding = match side {
@@ -403,29 +349,25 @@ pub(crate) async fn page<R: Record>(
         Some(Side::Before) => more,
     };
     let total = match request.counted {
-        true => Some(count::<R>(connection, filters).await?),
+        true => Some(count::<R>(connection, filters)?),
         false => None,
     };
     Ok(Page {
         total,
-        next: boundary(rows.last().filter(|_| following), Side::After)?,
-        previous: boundary(rows.first().filter(|_| preceding), Side::Before)?,
-        items: rows.iter().map(read).collect::<Result<_, _>>()?,
+        next: boundary(rows.last().filter(|_| following), Side::After),
+        previous: boundary(rows.first().filter(|_| preceding), Side::Before),
+        items: rows.into_iter().map(|(record, _, _)| record).collect(),
     })
 }
 
 /// The next number of a counter, after setting `count` of them aside: the first of those.
-pub(crate) async fn numbers(
+pub(crate) fn numbers(
     connection: &mut Connection,
     counter: &'static str,
     count: usize,
 ) -> Result<i64, Error> {
-    let last: i64 =
-        sqlx::query("UPDATE counters SET value = value + $1 WHERE name = $2 RETURNING value")
-            .bind(count as i64)
-            .bind(counter)
-            .fetch_one(connection)
-            .await?
-            .try_get(0)?;
+    let sql = "UPDATE counters SET value = value + $1 WHERE name = $2 RETURNING value";
+    let values = [Value::number(count as i64), Value::text(counter)];
+    let last = connection.number(sql, &values)?;
     Ok(last - count as i64 + 1)
 }

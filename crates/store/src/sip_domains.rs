@@ -6,9 +6,9 @@ use model::sid::{AccountSid, SipDomainSid};
 use model::sip_domain::{MappedList, MappingUse, SipDomain, SipDomainMapping};
 use serde::{Deserialize, Serialize};
 
+use crate::connection::{Connection, Value};
 use crate::error::Error;
-use crate::rows::{self, Filters, Order, Record, Value};
-use crate::writer::Connection;
+use crate::rows::{self, Filters, Order, Record};
 
 impl Record for SipDomain {
     const TABLE: &'static str = "sip_domains";
@@ -26,9 +26,9 @@ impl Record for SipDomain {
     fn searched(&self) -> Vec<Value> {
         vec![Value::text(self.domain_name.to_ascii_lowercase())]
     }
-    async fn removing(connection: &mut Connection, sid: &str) -> Result<(), Error> {
+    fn removing(connection: &mut Connection, sid: &str) -> Result<(), Error> {
         let mappings = Filters::default().eq("domain", sid);
-        rows::delete(connection, "sip_domain_mappings", &mappings).await?;
+        rows::delete(connection, "sip_domain_mappings", &mappings)?;
         Ok(())
     }
 }
@@ -93,9 +93,9 @@ impl Record for Row {
 }
 
 /// Whether any domain consults this list.
-pub(crate) async fn consulted(connection: &mut Connection, list: &str) -> Result<bool, Error> {
+pub(crate) fn consulted(connection: &mut Connection, list: &str) -> Result<bool, Error> {
     let filters = Filters::default().eq("sid", list);
-    Ok(rows::count::<Row>(connection, &filters).await? > 0)
+    Ok(rows::count::<Row>(connection, &filters)? > 0)
 }
 
 crate::aggregate::aggregate!(
@@ -107,7 +107,7 @@ impl SipDomains<'_> {
     /// The domain of this name, whoever has it; case does not matter.
     pub async fn find_by_name(&self, name: &str) -> Result<Option<SipDomain>, Error> {
         let filters = Filters::default().eq("domain_name", name.to_ascii_lowercase());
-        rows::find(&mut *self.0.reader().await?, &filters).await
+        self.0.peek(|connection| rows::find(connection, &filters))
     }
 
     /// The domains of an account, newest first.
@@ -117,8 +117,7 @@ impl SipDomains<'_> {
         request: &PageRequest,
     ) -> Result<Page<SipDomain>, Error> {
         let filters = Filters::default().eq("account", account);
-        let mut reader = self.0.reader().await?;
-        rows::page(&mut reader, &filters, Order::NewestFirst, request).await
+        self.0.page(filters, Order::NewestFirst, request).await
     }
 
     /// Lets a domain consult a list. `Taken` if it does already (21231). The caller has made sure
@@ -126,7 +125,7 @@ impl SipDomains<'_> {
     pub async fn map(&self, account: AccountSid, mapping: SipDomainMapping) -> Result<(), Error> {
         let row = Row { account, mapping };
         self.0
-            .write(move |connection| Box::pin(async move { rows::insert(connection, &row).await }))
+            .write(move |connection| rows::insert(connection, &row))
             .await
     }
 
@@ -142,11 +141,7 @@ impl SipDomains<'_> {
             .eq("purpose", purpose)
             .eq("sid", list_of(list).0);
         self.0
-            .write(move |connection| {
-                Box::pin(
-                    async move { Ok(rows::delete(connection, Row::TABLE, &filters).await? > 0) },
-                )
-            })
+            .write(move |connection| Ok(rows::delete(connection, Row::TABLE, &filters)? > 0))
             .await
     }
 
@@ -161,7 +156,7 @@ impl SipDomains<'_> {
             .eq("domain", domain)
             .eq("purpose", purpose)
             .eq("sid", list_of(list).0);
-        let row: Option<Row> = rows::find(&mut *self.0.reader().await?, &filters).await?;
+        let row: Option<Row> = self.0.peek(|connection| rows::find(connection, &filters))?;
         Ok(row.map(|row| row.mapping))
     }
 
@@ -177,9 +172,7 @@ impl SipDomains<'_> {
             .eq("domain", domain)
             .eq("purpose", purpose)
             .eq("kind", kind.as_str());
-        let mut reader = self.0.reader().await?;
-        let page: Page<Row> =
-            rows::page(&mut reader, &filters, Order::NewestFirst, request).await?;
+        let page: Page<Row> = self.0.page(filters, Order::NewestFirst, request).await?;
         Ok(Page {
             items: page.items.into_iter().map(|row| row.mapping).collect(),
             next: page.next,
@@ -191,7 +184,7 @@ impl SipDomains<'_> {
     /// Every list that a domain consults, oldest first.
     pub async fn mappings(&self, domain: SipDomainSid) -> Result<Vec<SipDomainMapping>, Error> {
         let filters = Filters::default().eq("domain", domain);
-        let rows: Vec<Row> = rows::all(&mut *self.0.reader().await?, &filters).await?;
+        let rows: Vec<Row> = self.0.peek(|connection| rows::all(connection, &filters))?;
         Ok(rows.into_iter().map(|row| row.mapping).collect())
     }
 }

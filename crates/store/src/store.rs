@@ -3,19 +3,24 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, pool::PoolConnection};
-use tokio::sync::mpsc;
+use model::page::{Page, PageRequest};
+use tokio::sync::Semaphore;
 
+use crate::accounts::Known;
+use crate::connection::{Connection, Purpose};
 use crate::error::Error;
-use crate::writer::{Connection, Counts, Job, QUEUE, Work, Writer};
+use crate::rows::{self, Filters, Order, Record};
+use crate::writer::{Counts, Haste, Queue, Writer};
 
-/// How many may read at once.
-const READERS: u32 = 4;
+/// How many may read lists at once.
+const READERS: usize = 4;
+
+/// How many connections are kept for reading.
+const IDLE: usize = 16;
 
 /// How long somebody waits for a reader before the database counts as overloaded.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,60 +39,90 @@ pub enum Location {
 pub struct Store(Arc<Inner>);
 
 struct Inner {
-    readers: SqlitePool,
-    jobs: mpsc::Sender<Job>,
+    readers: Readers,
+    queue: Arc<Queue>,
     counts: Arc<Counts>,
+    known: Arc<Known>,
     _lock: Option<Arc<FileLock>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.queue.end();
+    }
+}
+
+/// Connections to read with.
+enum Readers {
+    /// Any number of them beside the writer's.
+    File {
+        path: PathBuf,
+        idle: Mutex<Vec<Connection>>,
+        lists: Arc<Semaphore>,
+    },
+    /// The writer's own: there is no other way to a database in memory.
+    Memory(Arc<Mutex<Connection>>),
+}
+
+impl Readers {
+    fn read<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let (path, idle) = match self {
+            Readers::Memory(one) => {
+                return work(&mut one.lock().unwrap_or_else(PoisonError::into_inner));
+            }
+            Readers::File { path, idle, .. } => (path, idle),
+        };
+        let idle = || idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = idle().pop();
+        let mut connection = match known {
+            Some(connection) => connection,
+            None => Connection::open(Some(path), Purpose::Read)?,
+        };
+        let outcome = work(&mut connection);
+        let mut idle = idle();
+        if idle.len() < IDLE {
+            idle.push(connection);
+        }
+        outcome
+    }
 }
 
 impl Store {
     /// Opens, locks and migrates. Nothing is spawned: whoever opens runs [`Writer::run`].
     pub async fn open(location: Location) -> Result<(Store, Writer), Error> {
-        let common = SqliteConnectOptions::new()
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(5))
-            .foreign_keys(true);
-        // A lost connection would be a lost database, if it is in memory: keep it for ever.
-        let one = SqlitePoolOptions::new()
-            .min_connections(1)
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .acquire_timeout(PATIENCE);
-        let (pool, readers, lock) = match location {
-            Location::Memory => {
-                let pool = one.connect_with(common.in_memory(true)).await?;
-                (pool.clone(), pool, None)
-            }
+        let (path, lock) = match location {
+            Location::Memory => (None, None),
             Location::File(path) => {
                 let lock = Arc::new(FileLock::take(&path)?);
-                let options = common
-                    .filename(&path)
-                    .create_if_missing(true)
-                    .journal_mode(SqliteJournalMode::Wal);
-                let pool = one.connect_with(options.clone()).await?;
-                let readers = SqlitePoolOptions::new()
-                    .max_connections(READERS)
-                    .test_before_acquire(false)
-                    .acquire_timeout(PATIENCE)
-                    .connect_lazy_with(options.pragma("query_only", "ON"));
-                (pool, readers, Some(lock))
+                (Some(path), Some(lock))
             }
         };
-        crate::migrations::run(&mut *pool.acquire().await?).await?;
-        let (sender, receiver) = mpsc::channel(QUEUE);
+        let mut connection = Connection::open(path.as_deref(), Purpose::Write)?;
+        crate::migrations::run(&mut connection)?;
+        let connection = Arc::new(Mutex::new(connection));
+        let readers = match path {
+            None => Readers::Memory(connection.clone()),
+            Some(path) => Readers::File {
+                path,
+                idle: Mutex::default(),
+                lists: Arc::new(Semaphore::new(READERS)),
+            },
+        };
+        let queue = Arc::new(Queue::new());
         let counts = Arc::new(Counts::default());
+        let known = Arc::new(Known::default());
         let store = Store(Arc::new(Inner {
             readers,
-            jobs: sender,
+            queue: queue.clone(),
             counts: counts.clone(),
+            known: known.clone(),
             _lock: lock.clone(),
         }));
         let writer = Writer {
-            jobs: receiver,
-            pool,
+            queue,
+            connection,
             counts,
+            known,
             _lock: lock,
         };
         Ok((store, writer))
@@ -106,30 +141,73 @@ impl Store {
     /// Whether the database answers: for `/readyz`.
     pub async fn check(&self) -> Result<(), Error> {
         self.write(|connection| {
-            Box::pin(async move {
-                sqlx::query("SELECT COUNT(*) FROM migrations")
-                    .fetch_one(connection)
-                    .await?;
-                Ok(())
-            })
+            connection
+                .number("SELECT COUNT(*) FROM migrations", &[])
+                .map(drop)
         })
         .await
     }
 
-    /// A connection to read with.
-    pub(crate) async fn reader(&self) -> Result<PoolConnection<Sqlite>, Error> {
-        Ok(self.0.readers.acquire().await?)
+    /// What is kept of accounts between look-ups.
+    pub(crate) fn known(&self) -> &Arc<Known> {
+        &self.0.known
+    }
+
+    /// Looks a row up by its key, or a few by an index, where it is asked: that costs less than
+    /// waking another thread, and readers never wait for the writer.
+    pub(crate) fn peek<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.0.readers.read(work)
+    }
+
+    /// Reads what may take a while, on a thread where nobody else is held up.
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
+    {
+        let Readers::File { lists, .. } = &self.0.readers else {
+            return self.peek(work);
+        };
+        let turn = tokio::time::timeout(PATIENCE, lists.clone().acquire_owned());
+        let Ok(Ok(turn)) = turn.await else {
+            let waited = "too many lists are being read: ask again later";
+            return Err(Error::Database(waited.to_owned()));
+        };
+        let store = self.clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            store.peek(work)
+        });
+        reading.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// One page of what fits.
+    pub(crate) async fn page<R: Record>(
+        &self,
+        filters: Filters,
+        order: Order,
+        request: &PageRequest,
+    ) -> Result<Page<R>, Error> {
+        let request = request.clone();
+        self.read(move |connection| rows::page(connection, &filters, order, &request))
+            .await
     }
 
     /// Hands work to the writer and waits until it is committed. Work that fails leaves nothing.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Connection) -> Work<'c, T> + Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
     {
-        let (job, outcome) = Job::new(work);
-        self.0.jobs.send(job).await.map_err(|_| Error::Closed)?;
-        outcome.wait().await
+        self.0.queue.work(Haste::Now, work).await
+    }
+
+    /// Where writes wait.
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.0.queue
     }
 }
 

@@ -30,7 +30,8 @@ crate::aggregate::aggregate!(
 impl Trunks<'_> {
     /// All of them, of all accounts, oldest first: routing chooses among them.
     pub async fn all(&self) -> Result<Vec<Trunk>, Error> {
-        rows::all(&mut *self.0.reader().await?, &Filters::default()).await
+        self.0
+            .peek(|connection| rows::all(connection, &Filters::default()))
     }
 
     /// The trunks of an account, newest first.
@@ -40,7 +41,6 @@ impl Trunks<'_> {
         request: &PageRequest,
     ) -> Result<Page<Trunk>, Error> {
         let filters = Filters::default().eq("account", account);
-        let mut reader = self.0.reader().await?;
-        rows::page(&mut reader, &filters, Order::NewestFirst, request).await
+        self.0.page(filters, Order::NewestFirst, request).await
     }
 }

@@ -227,6 +227,30 @@ async fn accounts_and_keys_come_back_as_they_were() {
         .unwrap()
         .unwrap();
     assert_eq!(closed.status, AccountStatus::Closed);
+    // It had been looked up before: what is kept between look-ups is never older than the disk.
+    assert_eq!(store.accounts().find(OTHER).await.unwrap(), Some(closed));
+    for n in 0..50 {
+        let change = store.accounts().update(OTHER, move |account| {
+            account.auth_token = format!("token{n}").into();
+        });
+        let looking = store.clone();
+        let looking = tokio::spawn(async move {
+            for _ in 0..20 {
+                looking.accounts().find(OTHER).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        });
+        change.await.unwrap();
+        let token = store
+            .accounts()
+            .find(OTHER)
+            .await
+            .unwrap()
+            .unwrap()
+            .auth_token;
+        assert_eq!(token, format!("token{n}").into());
+        looking.await.unwrap();
+    }
     let found = store
         .phone_numbers()
         .find_by_number(&number.phone_number)
