@@ -228,9 +228,14 @@ async fn accounts_and_keys_come_back_as_they_were() {
         .unwrap();
     assert_eq!(closed.status, AccountStatus::Closed);
     // It had been looked up before: what is kept between look-ups is never older than the disk.
-    assert_eq!(store.accounts().find(OTHER).await.unwrap(), Some(closed));
+    assert_eq!(
+        store.accounts().find(OTHER).await.unwrap(),
+        Some(closed.clone())
+    );
+    let mut closed = closed;
     for n in 0..50 {
-        let change = store.accounts().update(OTHER, move |account| {
+        let accounts = store.accounts();
+        let change = accounts.update(OTHER, move |account| {
             account.auth_token = format!("token{n}").into();
         });
         let looking = store.clone();
@@ -241,14 +246,8 @@ async fn accounts_and_keys_come_back_as_they_were() {
             }
         });
         change.await.unwrap();
-        let token = store
-            .accounts()
-            .find(OTHER)
-            .await
-            .unwrap()
-            .unwrap()
-            .auth_token;
-        assert_eq!(token, format!("token{n}").into());
+        closed = store.accounts().find(OTHER).await.unwrap().unwrap();
+        assert_eq!(*closed.auth_token, format!("token{n}"));
         looking.await.unwrap();
     }
     let found = store
