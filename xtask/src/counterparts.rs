@@ -8,6 +8,7 @@
 //! | `SWITCHBOARD_READY` | the file with the first line of `switchboard dev --json` |
 //! | `SIGNATURES` | a file of signed requests made by our own `webhook` crate, one JSON object a line |
 //! | `LIBRARY` | the folder the helper library is installed in; those of further ones lie beside it |
+//! | `TOOLS` | the folders of all tools of the suite, joined by commas |
 //! | `OUT` | a folder for what the suite leaves behind |
 
 use std::fs::File;
@@ -35,6 +36,8 @@ pub struct Suite {
     pub tools: &'static [Tool],
     /// Its script.
     script: &'static str,
+    /// Only with `--nightly`.
+    pub nightly: bool,
 }
 
 const NODE_NEWEST: Tool = Tool::Node {
@@ -66,42 +69,92 @@ const BARESIP: Tool = Tool::Debian {
     package: "baresip-core",
 };
 
+const PUPPETEER: Tool = Tool::Node {
+    folder: "puppeteer",
+    package: "puppeteer-core@25",
+};
+const CHROMIUM: Tool = Tool::Debian {
+    program: "chromium",
+    package: "chromium",
+};
+
+/// A browser SDK: `twilio-client` up to 1.15, `@twilio/voice-sdk` from 2.0.
+const fn sdk(folder: &'static str, package: &'static str) -> Tool {
+    Tool::Node { folder, package }
+}
+
 /// All of them, in the order in which they run.
 pub const SUITES: &[Suite] = &[
     Suite {
         name: "node-newest",
         tools: &[NODE_NEWEST],
         script: "node/library.mjs",
+        nightly: false,
     },
     Suite {
         name: "node-3",
         tools: &[NODE_3],
         script: "node/library.mjs",
+        nightly: false,
     },
     Suite {
         name: "python-newest",
         tools: &[PYTHON_NEWEST],
         script: "python/library.py",
+        nightly: false,
     },
     Suite {
         name: "python-6",
         tools: &[PYTHON_6],
         script: "python/library.py",
+        nightly: false,
     },
     Suite {
         name: "sipp",
         tools: &[PYTHON, SIPP],
         script: "sipp/suite.py",
+        nightly: false,
     },
     Suite {
         name: "baresip",
         tools: &[PYTHON, BARESIP],
         script: "baresip/suite.py",
+        nightly: false,
     },
     Suite {
         name: "examples",
         tools: &[PYTHON_NEWEST, NODE_NEWEST],
         script: "examples/suite.py",
+        nightly: false,
+    },
+    Suite {
+        name: "browser",
+        tools: &[
+            NODE_NEWEST,
+            PUPPETEER,
+            CHROMIUM,
+            sdk("sdk-1.15.1", "twilio-client@1.15.1"),
+            sdk("sdk-newest", "@twilio/voice-sdk@latest"),
+        ],
+        script: "browser/suite.mjs",
+        nightly: false,
+    },
+    Suite {
+        name: "browser-versions",
+        tools: &[
+            NODE_NEWEST,
+            PUPPETEER,
+            CHROMIUM,
+            sdk("sdk-1.6.0", "twilio-client@1.6.0"),
+            sdk("sdk-1.9.7", "twilio-client@1.9.7"),
+            sdk("sdk-1.10.3", "twilio-client@1.10.3"),
+            sdk("sdk-1.13.1", "twilio-client@1.13.1"),
+            sdk("sdk-2.0.1", "@twilio/voice-sdk@2.0.1"),
+            sdk("sdk-2.5.0", "@twilio/voice-sdk@2.5.0"),
+            sdk("sdk-2.12.4", "@twilio/voice-sdk@2.12.4"),
+        ],
+        script: "browser/suite.mjs",
+        nightly: true,
     },
 ];
 
@@ -125,6 +178,7 @@ pub fn run(root: &Path, programs: &Path, suite: &Suite) -> anyhow::Result<Outcom
         .env("SWITCHBOARD_READY", switchboard.ready())
         .env("SIGNATURES", signatures(programs)?)
         .env("LIBRARY", suite.tools[0].folder(root))
+        .env("TOOLS", folders(suite))
         .env("OUT", &folder);
     let mut tally = command::count(&mut command, LIMIT)?;
     if tally.failed > 0 {
@@ -143,6 +197,19 @@ pub fn run(root: &Path, programs: &Path, suite: &Suite) -> anyhow::Result<Outcom
     }
     tally.add(Tally::one(ended.is_ok()));
     Ok(Outcome::Ran(tally))
+}
+
+/// The folders under `.tools` that a suite needs.
+fn folders(suite: &Suite) -> String {
+    let folders: Vec<_> = suite
+        .tools
+        .iter()
+        .filter_map(|tool| match tool {
+            Tool::Node { folder, .. } | Tool::Python { folder, .. } => Some(*folder),
+            Tool::Debian { .. } => None,
+        })
+        .collect();
+    folders.join(",")
 }
 
 /// Random requests signed by our own crate; made once, the same on every run.

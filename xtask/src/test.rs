@@ -52,7 +52,10 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
         |name: &str| options.only.is_empty() || options.only.iter().any(|only| only == name);
     let suites: Vec<_> = counterparts::SUITES
         .iter()
-        .filter(|suite| wanted(suite.name))
+        .filter(|suite| {
+            let named = options.only.iter().any(|only| only == suite.name);
+            named || wanted(suite.name) && (options.nightly || !suite.nightly)
+        })
         .collect();
 
     let mut report = Report::new();

@@ -1,0 +1,118 @@
+// The telephone in the page: one set of words over both generations of the vendor's SDK, a microphone
+// that hums a tone of its own, and ears that tell which tone they hear. Loaded before the SDK.
+
+(() => {
+  const audio = new AudioContext();
+  const microphones = [];
+
+  /** How long the microphone takes to open, in milliseconds: opens the window of a race. */
+  let slowness = 0;
+
+  navigator.mediaDevices.getUserMedia = async () => {
+    await new Promise((wake) => setTimeout(wake, slowness));
+    await audio.resume();
+    const hum = audio.createOscillator();
+    hum.frequency.value = window.hum;
+    const gain = audio.createGain();
+    gain.gain.value = 0.3;
+    const out = audio.createMediaStreamDestination();
+    hum.connect(gain).connect(out);
+    hum.start();
+    microphones.push(...out.stream.getTracks());
+    return out.stream;
+  };
+
+  const events = [];
+  let device;
+  let call;
+  const note = (name, detail) => events.push({ name, detail, at: Date.now() });
+
+  /** What there is to tell of an event's argument. */
+  const told = (value) =>
+    value && typeof value === 'object' && 'code' in value
+      ? { code: value.code, message: String(value.message), original: value.originalError?.message }
+      : typeof value === 'object'
+        ? null
+        : value;
+
+  function watch(next) {
+    call = next;
+    const names = ['accept', 'cancel', 'disconnect', 'error', 'reject', 'ringing', 'reconnecting', 'reconnected', 'transportClose', 'messageReceived', 'messageSent', 'warning', 'warning-cleared'];
+    for (const name of names) {
+      next.on(name, (value) => note(`call.${name}`, name === 'messageReceived' ? { content: value.content, type: value.messageType } : told(value)));
+    }
+    return next;
+  }
+
+  const ears = new Map();
+
+  /** The loudest tone of what the call brings, in Hz, and its level in dB. */
+  async function listen() {
+    const stream = call?.getRemoteStream();
+    if (!stream || stream.getAudioTracks().length === 0) return { frequency: 0, level: -200 };
+    await audio.resume();
+    let ear = ears.get(stream.id);
+    if (!ear) {
+      // Chrome lets a remote stream flow into the graph only while an element plays it too.
+      const element = new Audio();
+      element.muted = true;
+      element.srcObject = stream;
+      element.play().catch(() => {});
+      ear = audio.createAnalyser();
+      ear.fftSize = 8192;
+      ear.smoothingTimeConstant = 0;
+      ear.element = element;
+      audio.createMediaStreamSource(stream).connect(ear);
+      ears.set(stream.id, ear);
+      await new Promise((wake) => setTimeout(wake, 300));
+    }
+    const bins = new Float32Array(ear.frequencyBinCount);
+    ear.getFloatFrequencyData(bins);
+    let best = 1;
+    for (let at = 1; at < bins.length; at += 1) if (bins[at] > bins[best]) best = at;
+    return { frequency: (best * audio.sampleRate) / ear.fftSize, level: bins[best] };
+  }
+
+  window.phone = {
+    events,
+    listen,
+    slow: (milliseconds) => (slowness = milliseconds),
+    openMicrophones: () => microphones.filter((track) => track.readyState === 'live').length,
+    busy: () => Boolean(device.isBusy ?? device.activeConnection?.()),
+    parameters: () => ({ ...call.parameters, custom: Object.fromEntries(call.customParameters ?? []) }),
+    status: () => call?.status(),
+    sid: () => call?.parameters?.CallSid,
+
+    /** Makes the device; registers it unless told otherwise. */
+    async start(token, options, register = true) {
+      const first = !Twilio.Call;
+      if (first) {
+        device = new Twilio.Device(token, { enableRingingState: true, enableIceRestart: true, ...options, noRegister: !register });
+        for (const name of ['ready', 'offline', 'connect', 'disconnect', 'cancel', 'error']) {
+          device.on(name, (value) => note(`device.${name}`, told(value)));
+        }
+        device.on('incoming', (next) => (watch(next), note('device.incoming')));
+      } else {
+        device = new Twilio.Device(token, { allowIncomingWhileBusy: true, enableImprovedSignalingErrorPrecision: true, ...options });
+        for (const name of ['registering', 'registered', 'unregistered', 'destroyed', 'error', 'tokenWillExpire']) {
+          device.on(name, (value) => note(`device.${name === 'registered' ? 'ready' : name}`, told(value)));
+        }
+        device.on('incoming', (next) => (watch(next), note('device.incoming')));
+        if (register) device.register().catch((error) => note('device.refused', told(error)));
+      }
+      window.device = device;
+    },
+    async connect(params) {
+      watch(await (Twilio.Call ? device.connect({ params }) : device.connect(params)));
+    },
+    accept: () => call.accept(),
+    reject: () => call.reject(),
+    hangUp: () => call.disconnect(),
+    press: (digits) => call.sendDigits(digits),
+    mute: (on) => call.mute(on),
+    send: (content) => call.sendMessage({ content, messageType: 'user-defined-message' }),
+    renew: (token) => (device.updateToken ? device.updateToken(token) : device.setup(token)),
+    unregister: () => (device.unregister ? device.unregister() : device.unregisterPresence()),
+    end: () => device.destroy(),
+  };
+})();
