@@ -16,6 +16,9 @@
 )]
 #[path = "../src/drivers/rtp.rs"]
 mod rtp;
+#[allow(dead_code, reason = "no browser takes part")]
+#[path = "../src/drivers/webrtc.rs"]
+mod webrtc;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
@@ -100,7 +103,7 @@ fn ours(calls: usize, seconds: usize) -> Figures {
     let before = resident();
     let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
     let threads: Vec<_> = (0..cores as u64)
-        .map(|seed| rtp::MediaThread::start(seed, |_| {}).unwrap())
+        .map(|seed| rtp::MediaThread::start(seed, None, |_| {}).unwrap())
         .collect();
     let pool = rtp::PortPool::new(Ipv4Addr::LOCALHOST.into(), 20_000, 59_999);
     let phones = phones();

@@ -104,6 +104,8 @@ pub struct Config {
     pub tls_certificate: Option<PathBuf>,
     /// Its key.
     pub tls_key: Option<PathBuf>,
+    /// The one UDP port behind which all browsers' sound is.
+    pub webrtc: SocketAddr,
     /// First and last port number for sound.
     pub media_ports: (u16, u16),
     /// Where the simulated public telephone network listens; development only.
@@ -141,6 +143,7 @@ impl Config {
             sip_ca_file: None,
             tls_certificate: None,
             tls_key: None,
+            webrtc: local(ports.webrtc),
             media_ports: (20_000, 32_000),
             phones: Some(local(0)),
             public_host: None,
@@ -232,6 +235,7 @@ impl Config {
             "sip-ca-file" => self.sip_ca_file = Some(PathBuf::from(text)),
             "tls-certificate" => self.tls_certificate = Some(PathBuf::from(text)),
             "tls-key" => self.tls_key = Some(PathBuf::from(text)),
+            "webrtc" => self.webrtc = address(text)?,
             "media-ports" => {
                 let cure = "write the first and the last port, like 20000-32000; a call takes two";
                 let (first, last) = text.split_once('-').ok_or(cure)?;
@@ -300,6 +304,7 @@ impl Config {
                 ("https", self.https),
                 ("sip", Some(self.sip)),
                 ("sips", self.sips),
+                ("webrtc", Some(self.webrtc)),
             ];
             for (key, address) in bound {
                 if let Some(address) = address.filter(|address| !address.ip().is_loopback()) {
@@ -371,6 +376,7 @@ impl Config {
             "sip-ca-file" => quoted(self.sip_ca_file.as_ref()?.display().to_string()),
             "tls-certificate" => quoted(self.tls_certificate.as_ref()?.display().to_string()),
             "tls-key" => quoted(self.tls_key.as_ref()?.display().to_string()),
+            "webrtc" => quoted(self.webrtc.to_string()),
             "media-ports" => quoted(format!("{}-{}", self.media_ports.0, self.media_ports.1)),
             "public-host" => quoted(self.public_host.clone()?),
             "egress-allow" => toml::Value::from(self.egress_allow.clone()).to_string(),
@@ -674,6 +680,10 @@ settings! {
     /// The key (PEM) of `tls-certificate`.
     /// Default: none; `tls.key` in `data`. Only its owner should be able to read it.
     "tls-key" = "\"/etc/switchboard/tls.key\"";
+    /// Address and UDP port of the sound of all browsers.
+    /// Default: `127.0.0.1:8462`. Browsers of other computers need an address that they can reach;
+    /// they are told `public-host` if that is an address, else this one.
+    "webrtc" = "\"127.0.0.1:8462\"";
     /// First and last UDP port for sound.
     /// Default: `20000-32000`. A call leg takes two ports, so that this is also a limit on calls.
     /// The firewall must let these ports through.
@@ -760,6 +770,8 @@ pub struct Ports {
     pub sip: u16,
     /// SIP with TLS.
     pub sips: u16,
+    /// The sound of browsers.
+    pub webrtc: u16,
 }
 
 impl Ports {
@@ -769,6 +781,7 @@ impl Ports {
         https: 8461,
         sip: 5070,
         sips: 5071,
+        webrtc: 8462,
     };
     /// Whichever are free.
     pub const AUTO: Ports = Ports {
@@ -776,16 +789,18 @@ impl Ports {
         https: 0,
         sip: 0,
         sips: 0,
+        webrtc: 0,
     };
 
     /// The settings that these ports stand for, as if each were a flag.
-    pub fn flags(self) -> [(&'static str, String); 4] {
+    pub fn flags(self) -> [(&'static str, String); 5] {
         let local = |port: u16| format!("127.0.0.1:{port}");
         [
             ("http", local(self.http)),
             ("https", local(self.https)),
             ("sip", local(self.sip)),
             ("sips", local(self.sips)),
+            ("webrtc", local(self.webrtc)),
         ]
     }
 }
@@ -880,7 +895,7 @@ mod tests {
 
     #[test]
     fn development_stays_on_this_computer() {
-        for key in ["http", "https", "sip", "sips"] {
+        for key in ["http", "https", "sip", "sips", "webrtc"] {
             let mut layers = Layers::default();
             layers.flags.insert(key, "0.0.0.0:9000".into());
             let message = refused(Mode::Development, &layers);

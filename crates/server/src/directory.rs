@@ -10,7 +10,7 @@ use model::trunk::Trunk;
 use store::Error;
 use voice::input::Instructions;
 
-use crate::inbound::ON_COMPLETED;
+use crate::inbound::{ON_COMPLETED, of_application};
 use crate::rim::Rim;
 
 /// What a developer's phone calls this computer.
@@ -133,16 +133,7 @@ impl Rim {
         if let Some(sid) = number.voice_application
             && let Some(application) = self.store.applications().find(number.account, sid).await?
         {
-            return Ok(Instructions {
-                twiml: None,
-                url: application.voice_url,
-                method: application.voice_method,
-                fallback_url: application.voice_fallback_url,
-                fallback_method: application.voice_fallback_method,
-                status_callback: application.status_callback,
-                status_callback_method: application.status_callback_method,
-                status_callback_events: ON_COMPLETED,
-            });
+            return Ok(of_application(application));
         }
         Ok(Instructions {
             twiml: None,

@@ -5,3 +5,5 @@ pub mod http;
 pub mod rtp;
 pub mod sip;
 pub mod switch;
+pub mod webrtc;
+pub mod websocket;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use browser::Reason;
 use model::alert::{Alert, Level};
 use model::call::{CallStatus, Direction};
 use model::error_code::ErrorCode;
@@ -114,6 +115,13 @@ impl Node {
     fn act_on_leg(&mut self, id: LegId, command: LegCommand) {
         let now = clock::now();
         match command {
+            LegCommand::Invite(invite) if invite.to.starts_with("client:") => {
+                let identity = &invite.to["client:".len()..];
+                if let Err(failure) = self.ring_browsers(id, &invite, identity) {
+                    let crate::outbound::RouteFailure { sip_status, code } = failure;
+                    self.tell(now, id, LegEvent::Failed { sip_status, code });
+                }
+            }
             LegCommand::Invite(invite) => match self.media.open() {
                 Ok(media) => {
                     let signalling = self.wires.local;
@@ -122,6 +130,7 @@ impl Node {
                         Leg {
                             dialog: None,
                             dialling: None,
+                            browser: None,
                             media,
                             signalling,
                             description: String::new(),
@@ -143,6 +152,9 @@ impl Node {
                 }
             },
             LegCommand::Ring => {
+                if let Some(part) = self.legs.leg(id).and_then(|leg| leg.browser.as_ref()) {
+                    return self.browsers.signalling.ring(part.call, None);
+                }
                 if let Some(dialog) = self.legs.leg(id).and_then(|leg| leg.dialog) {
                     self.sip.ring(now.instant, dialog, None);
                 }
@@ -151,6 +163,13 @@ impl Node {
                 let Some(leg) = self.legs.leg_mut(id) else {
                     return;
                 };
+                if leg.browser.is_some() && !leg.answered {
+                    // One that is gone has said so, or will: its hang-up is on the way.
+                    if self.answer_browser(id) {
+                        self.tell(now, id, LegEvent::Answered);
+                    }
+                    return;
+                }
                 let (Some(dialog), false) = (leg.dialog, leg.answered) else {
                     return;
                 };
@@ -161,12 +180,24 @@ impl Node {
                 self.tell(now, id, LegEvent::Answered);
             }
             LegCommand::Reject(status) => {
-                if let Some(dialog) = self.legs.remove(id).and_then(|leg| leg.dialog) {
+                let Some(leg) = self.legs.remove(id) else {
+                    return;
+                };
+                if let Some(part) = &leg.browser {
+                    self.browsers.hang_up(now.instant, part, &Reason::HungUp);
+                }
+                if let Some(dialog) = leg.dialog {
                     self.sip.reject(now.instant, dialog, status, "");
                 }
             }
             LegCommand::HangUp => {
-                for dialog in self.legs.remove(id).iter().flat_map(Leg::dialogs) {
+                let Some(leg) = self.legs.remove(id) else {
+                    return;
+                };
+                if let Some(part) = &leg.browser {
+                    self.browsers.hang_up(now.instant, part, &Reason::HungUp);
+                }
+                for dialog in leg.dialogs() {
                     self.sip.hang_up(now.instant, dialog);
                 }
             }
@@ -202,21 +233,38 @@ impl Node {
                     playback: media::PlaybackId(playback.0),
                 });
             }
-            MediaCommand::Bridge(other) => {
-                let thread = leg.media.thread();
-                if let Some(other) = self.legs.leg_mut(other) {
-                    other.media.move_to(&thread);
-                    other.media.apply(media::Command::Bridge {
-                        a: port,
-                        b: other.media.port,
-                    });
-                }
-            }
+            MediaCommand::Bridge(other) => self.bridge(id, other),
             // An echo is a bridge of a port with itself.
             MediaCommand::Unbridge(_) | MediaCommand::EndEcho => {
                 leg.media.apply(media::Command::Unbridge { port })
             }
             MediaCommand::Echo => leg.media.apply(media::Command::Echo { port }),
+        }
+    }
+}
+
+impl Node {
+    /// Lets two legs hear each other: on one thread, which is that of a browser if one is among them.
+    fn bridge(&mut self, a: LegId, b: LegId) {
+        let browser = |leg: &Leg| leg.browser.is_some();
+        let (stays, moves) = match (self.legs.leg(a), self.legs.leg(b)) {
+            (Some(_), Some(other)) if browser(other) => (b, a),
+            (Some(_), Some(_)) => (a, b),
+            _ => return,
+        };
+        let Some((port, thread)) = self
+            .legs
+            .leg(stays)
+            .map(|leg| (leg.media.port, leg.media.thread()))
+        else {
+            return;
+        };
+        if let Some(leg) = self.legs.leg_mut(moves) {
+            leg.media.move_to(&thread);
+            leg.media.apply(media::Command::Bridge {
+                a: port,
+                b: leg.media.port,
+            });
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use browser::{Fault, Invited};
+use model::application::Application;
 use model::sid::CallSid;
 use model::sip_domain::{MappingUse, SipDomain};
 use model::trunk::TrunkMedia;
@@ -200,6 +202,43 @@ async fn find(
     Ok(has_program.then_some((incoming, described)))
 }
 
+/// The program of a call from a browser: that of the application its token names.
+pub async fn apply(rim: &Rim, invited: &Invited) -> Result<Incoming, Fault> {
+    let sid = invited.outgoing.application;
+    let account = invited.owner.account;
+    let application = rim.store.applications().find(account, sid).await;
+    let application = application.map_err(|error| {
+        tracing::error!(%error, "a call was refused because the database cannot be read");
+        Fault::new(31480, "The server cannot look up applications now")
+    })?;
+    let Some(application) = application else {
+        let text = format!("There is no application {sid}; make the token for one that exists");
+        return Err(Fault::new(31001, text));
+    };
+    let from = format!("client:{}", invited.owner.identity.name());
+    // The page's own words and the token's, which win, reach the program as further parameters.
+    let mut parameters = invited.parameters.clone();
+    for (name, value) in &invited.outgoing.parameters {
+        parameters.retain(|(page, _)| page != name);
+        parameters.push((name.clone(), value.clone()));
+    }
+    let to = parameters.iter().rev().find(|(name, _)| name == "To");
+    Ok(Incoming {
+        call: invited.call,
+        leg: LegId(0),
+        account,
+        from,
+        to: to.map(|(_, value)| value.clone()).unwrap_or_default(),
+        caller_name: None,
+        forwarded_from: None,
+        phone_number: None,
+        application: Some(sid),
+        trunk: None,
+        instructions: of_application(application),
+        parameters,
+    })
+}
+
 /// Number-, domain- and application-level callbacks are on `completed` only (contract 5.5).
 pub const ON_COMPLETED: CallEvents = CallEvents {
     initiated: false,
@@ -207,6 +246,20 @@ pub const ON_COMPLETED: CallEvents = CallEvents {
     answered: false,
     completed: true,
 };
+
+/// What an application does with a call.
+pub fn of_application(application: Application) -> Instructions {
+    Instructions {
+        twiml: None,
+        url: application.voice_url,
+        method: application.voice_method,
+        fallback_url: application.voice_fallback_url,
+        fallback_method: application.voice_fallback_method,
+        status_callback: application.status_callback,
+        status_callback_method: application.status_callback_method,
+        status_callback_events: ON_COMPLETED,
+    }
+}
 
 fn of_domain(domain: SipDomain) -> Instructions {
     Instructions {

@@ -7,6 +7,7 @@ use media::PortId;
 use sip::{DialogKey, ResponseContext};
 use voice::input::LegId;
 
+use crate::browsers::BrowserPart;
 use crate::media_port::MediaPort;
 use crate::outbound::Destination;
 
@@ -17,6 +18,8 @@ pub struct Leg {
     pub dialog: Option<DialogKey>,
     /// Where it is being dialled; `None` for one that comes in, and while a route is looked for.
     pub dialling: Option<Dialling>,
+    /// The browser at its other end, if one is there.
+    pub browser: Option<Box<BrowserPart>>,
     /// Its media.
     pub media: MediaPort,
     /// Where its signalling comes from.

@@ -1,6 +1,7 @@
 //! The Switchboard binary: the only crate that opens sockets, spawns tasks or reads settings.
 
 mod banner;
+mod browsers;
 mod cli;
 mod clock;
 mod config;

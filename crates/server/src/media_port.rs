@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use browser::peer::{Agreed as AgreedWithBrowser, Identity, Peer};
 use media::{Command, PayloadFormat, PortId, PortSettings, SrtpKeys, Suite};
 use sip::sdp::{Agreed, Description, Direction, Format, Local};
 
-use crate::drivers::rtp::{MediaThread, PortPool};
+use crate::clock;
+use crate::drivers::rtp::{BEHIND, MediaThread, PortPool};
 
 /// Payload type that we announce for telephone-event; the number every phone knows it by.
 const TELEPHONE_EVENT: u8 = 101;
@@ -26,17 +28,46 @@ pub struct MediaRoom {
     last: Arc<AtomicU64>,
     /// Added to every port number: tells whose port it is.
     family: u64,
+    /// Who we are to browsers, and where they are told that we are.
+    identity: Identity,
+    announced: Arc<[SocketAddr]>,
 }
 
 impl MediaRoom {
-    /// Ports of `pool` on `threads`.
-    pub fn new(threads: Vec<MediaThread>, pool: PortPool) -> Self {
+    /// Ports of `pool` on `threads`, of which the first has the socket of the browsers; they find it
+    /// at the `announced` addresses.
+    pub fn new(
+        threads: Vec<MediaThread>,
+        pool: PortPool,
+        identity: Identity,
+        announced: Vec<SocketAddr>,
+    ) -> Self {
         Self {
             threads: threads.into(),
             pool: Arc::new(pool),
             last: Arc::new(AtomicU64::new(0)),
             family: 0,
+            identity,
+            announced: announced.into(),
         }
+    }
+
+    /// The beginning of a browser's media.
+    pub fn peer(&self) -> Peer {
+        Peer::new(&self.identity, &self.announced, false, clock::now().instant)
+    }
+
+    /// Opens a port whose other end will be a browser.
+    pub fn open_for_browser(&self) -> MediaPort {
+        let port = self.next();
+        // It stays on the thread that has the socket.
+        let thread = self.threads[0].clone();
+        thread.open_for_browser(port, rand::random(), canonical_name());
+        MediaPort::new(port, BEHIND, thread)
+    }
+
+    fn next(&self) -> PortId {
+        PortId(self.family | (self.last.fetch_add(1, Ordering::Relaxed) + 1))
     }
 
     /// The same room, with port numbers of another family.
@@ -53,23 +84,10 @@ impl MediaRoom {
             .ok_or_else(|| io::Error::other("there is no media thread"))?
             .clone();
         let sockets = self.pool.bind()?;
-        let port = PortId(self.family | (self.last.fetch_add(1, Ordering::Relaxed) + 1));
+        let port = self.next();
         let address = sockets.address;
-        thread.open(
-            port,
-            sockets,
-            rand::random(),
-            format!("{:016x}@switchboard", rand::random::<u64>()),
-        );
-        Ok(MediaPort {
-            port,
-            address,
-            thread,
-            local: None,
-            srtp_key: None,
-            session_id: rand::random::<u32>().into(),
-            described: false,
-        })
+        thread.open(port, sockets, rand::random(), canonical_name());
+        Ok(MediaPort::new(port, address, thread))
     }
 
     /// Ends the threads.
@@ -78,6 +96,11 @@ impl MediaRoom {
             thread.stop();
         }
     }
+}
+
+/// A name for RTCP that tells nothing (RFC 7022).
+fn canonical_name() -> String {
+    format!("{:016x}@switchboard", rand::random::<u64>())
 }
 
 /// Why an offer or an answer cannot be taken; 488 is the reply to each.
@@ -117,6 +140,58 @@ impl std::fmt::Debug for MediaPort {
 }
 
 impl MediaPort {
+    fn new(port: PortId, address: SocketAddr, thread: MediaThread) -> Self {
+        Self {
+            port,
+            address,
+            thread,
+            local: None,
+            srtp_key: None,
+            session_id: rand::random::<u32>().into(),
+            described: false,
+        }
+    }
+
+    /// Starts the sound with a browser; one that the port had before goes.
+    pub fn attach(&self, peer: Peer) -> Result<(), Unacceptable> {
+        let agreed = peer.agreed().ok_or(Unacceptable::Unusable)?;
+        self.configure_for_browser(agreed)?;
+        self.thread.attach(self.port, Box::new(peer));
+        Ok(())
+    }
+
+    /// Answers a browser that restarts ICE; resolves to nothing when the call is over.
+    pub fn restart(&self, offer: String) -> impl Future<Output = Option<String>> + use<> {
+        let answered = self.thread.restart(self.port, offer);
+        async move { answered.await.ok()?.ok() }
+    }
+
+    fn configure_for_browser(&self, agreed: &AgreedWithBrowser) -> Result<(), Unacceptable> {
+        let receive: Vec<_> = agreed
+            .codecs
+            .iter()
+            .filter_map(|codec| {
+                Some(PayloadFormat {
+                    payload_type: codec.payload_type,
+                    format: media::Format::from_rtpmap(codec.name, codec.clock_rate)?,
+                })
+            })
+            .collect();
+        let send = *receive.first().ok_or(Unacceptable::Unusable)?;
+        let mut settings = PortSettings::new(BEHIND, send);
+        settings.receive = receive;
+        // RTCP is the peer's affair.
+        settings.rtcp_mux = false;
+        settings.telephone_event_send = agreed.telephone_event;
+        settings.telephone_event_receive = agreed.telephone_event;
+        settings.latching = media::Latching::DescriptionOnly;
+        self.apply(Command::Configure {
+            port: self.port,
+            settings: Box::new(settings),
+        });
+        Ok(())
+    }
+
     /// A description of all that we can do; `secure` adds keys (SDES) for SRTP.
     pub fn offer(&mut self, secure: bool) -> String {
         let local = self.describe(secure);

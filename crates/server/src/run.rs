@@ -16,11 +16,12 @@ use voice::{Input, Policy, Switch};
 use webhook::client::Client;
 use webhook::egress::EgressPolicy;
 
+use crate::browsers::{self, Browsers};
 use crate::config::{Config, Mode};
-use crate::drivers::rtp::{MediaThread, PortPool};
+use crate::drivers::rtp::{MediaThread, PortPool, Report};
 use crate::drivers::sip::Wires;
 use crate::drivers::switch::{Happening, Node, QUEUE};
-use crate::drivers::{callbacks, http};
+use crate::drivers::{callbacks, http, websocket};
 use crate::effects::Waiting;
 use crate::health::Pulse;
 use crate::legs::Legs;
@@ -164,6 +165,14 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let local_tls = wires.local_tls;
 
     let (network, words) = mpsc::channel(QUEUE);
+    let browsers = std::net::UdpSocket::bind(config.webrtc).with_context(|| {
+        format!(
+            "cannot listen on {} for the sound of browsers",
+            config.webrtc
+        )
+    })?;
+    let announced = announced(&config, browsers.local_addr()?);
+    let mut browsers = Some(browsers);
     // Sound keeps every core busy before anything else does.
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let threads = (0..cores)
@@ -171,18 +180,26 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
             let (owner, network) = (owner.clone(), network.clone());
             // Called on the media thread, which has no runtime. Both queues hold more than a second
             // of the busiest system; a full one means that their owner is stuck, and is waited for.
-            MediaThread::start(rand::random(), move |event| {
-                let _ = if port_of(&event) & phones::FAMILY == 0 {
-                    owner.blocking_send(Happening::Media(event)).map_err(drop)
-                } else {
-                    network.blocking_send(Word::Media(event)).map_err(drop)
+            MediaThread::start(rand::random(), browsers.take(), move |report| {
+                let _ = match report {
+                    Report::Media(event) if port_of(&event) & phones::FAMILY != 0 => {
+                        network.blocking_send(Word::Media(event)).map_err(drop)
+                    }
+                    Report::Media(event) => {
+                        owner.blocking_send(Happening::Media(event)).map_err(drop)
+                    }
+                    Report::Link(port, link) => owner
+                        .blocking_send(Happening::Link(port, link))
+                        .map_err(drop),
                 };
             })
         })
         .collect::<Result<_, _>>()
         .context("cannot start the media threads")?;
     let (first, last) = config.media_ports;
-    let media = MediaRoom::new(threads, PortPool::new(local.ip(), first, last));
+    let identity = browser::peer::Identity::generate()?;
+    let pool = PortPool::new(local.ip(), first, last);
+    let media = MediaRoom::new(threads, pool, identity, announced);
 
     let config = Arc::new(config);
     let egress = egress(&config)?;
@@ -243,7 +260,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         calls: config.max_calls,
         ..Policy::default()
     };
+    let signalling = browser::Signalling::new(browser::Config::default(), rand::random());
     let node = Node {
+        browsers: Browsers::new(signalling),
         switch: Switch::new(policy, rand::random()),
         sip: endpoint,
         wires,
@@ -274,7 +293,10 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         clock: Arc::new(clock::now),
         random: Arc::new(|bytes: &mut [u8]| rand::fill(bytes)),
     };
-    let router = demo::router().merge(api::router(app));
+    let router = demo::router()
+        .merge(browsers::sounds::router())
+        .merge(websocket::router(owner.clone()))
+        .merge(api::router(app));
     let api_tls = https
         .as_ref()
         .map(|listener| {
@@ -314,6 +336,30 @@ async fn bind_sip(
     Wires::bind(address, owner.clone(), Happening::Sip)
         .await
         .with_context(|| format!("cannot listen on {address} for SIP"))
+}
+
+/// Where browsers are told that our sound comes from.
+fn announced(config: &Config, bound: SocketAddr) -> Vec<SocketAddr> {
+    let public = config
+        .public_host
+        .as_ref()
+        .and_then(|host| host.parse().ok());
+    match public {
+        Some(public) => vec![SocketAddr::new(public, bound.port())],
+        None if bound.ip().is_unspecified() => outward()
+            .map(|ip| SocketAddr::new(ip, bound.port()))
+            .into_iter()
+            .collect(),
+        None => vec![bound],
+    }
+}
+
+/// Our address on the way out of here. Nothing is sent: connecting a UDP socket only asks the routing
+/// table, and the address asked for is one of documentation (RFC 5737).
+fn outward() -> Option<std::net::IpAddr> {
+    let socket = std::net::UdpSocket::bind(("0.0.0.0", 0)).ok()?;
+    socket.connect(("203.0.113.1", 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 fn port_of(event: &media::Event) -> u64 {

@@ -87,6 +87,8 @@ pub struct Invite {
     pub from: String,
     /// Digest credentials for a SIP destination.
     pub sip_auth: Option<(String, String)>,
+    /// `Parameter`s of a `Client`, for its page.
+    pub parameters: Vec<(String, String)>,
 }
 
 /// What a leg's sound is to do.

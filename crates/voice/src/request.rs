@@ -5,6 +5,9 @@ use crate::call::Body;
 /// Name and value, in the order in which they are sent.
 pub(crate) type Parameters = Vec<(String, String)>;
 
+/// Standard parameters that whoever calls may set.
+const OPEN: [&str; 2] = ["To", "Called"];
+
 /// Adds a parameter.
 pub(crate) fn put(parameters: &mut Parameters, name: &str, value: impl ToString) {
     parameters.push((name.to_owned(), value.to_string()));
@@ -53,6 +56,14 @@ pub(crate) fn with_status(body: &Body, status: &str) -> Parameters {
             put(&mut p, &format!("{side}{part}"), "");
         }
     }
-    p.extend(body.parameters.iter().cloned());
+    for (name, value) in &body.parameters {
+        // What a browser or its token adds wins over ours (`voice-client.md` 2.8), except for what
+        // says whose call it is and what becomes of it.
+        match p.iter_mut().find(|(known, _)| known == name) {
+            Some(ours) if OPEN.contains(&name.as_str()) => ours.1.clone_from(value),
+            Some(_) => {}
+            None => put(&mut p, name, value),
+        }
+    }
     p
 }

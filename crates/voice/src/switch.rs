@@ -246,6 +246,7 @@ impl Switch {
             timeout,
             send_digits,
             sip_auth,
+            parameters: Vec::new(),
             elsewhere: VecDeque::new(),
         };
         let queued = (now.wall.0 - record.created.0).max(0) as u64;

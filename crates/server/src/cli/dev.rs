@@ -32,7 +32,7 @@ const LONGEST_STOP: Duration = Duration::from_secs(10);
     after_help = "Example: switchboard dev\nExample: switchboard dev --json --ports auto --data /tmp/one"
 )]
 pub struct Dev {
-    /// `usual` (8460, 8461, 5070, 5071) or nothing else, or `auto`: whichever ports are free.
+    /// `usual` (8460 to 8462, 5070, 5071) or nothing else, or `auto`: whichever ports are free.
     /// Without it, the usual ones, and free ones in place of those that are taken
     #[arg(long, value_name = "PORTS", value_parser = ["auto", "usual"])]
     ports: Option<String>,
@@ -57,7 +57,7 @@ impl Dev {
             Some(_) => Some(Ports::USUAL),
             None => None,
         };
-        // A flag for one port is more exact than the flag for all four.
+        // A flag for one port is more exact than the flag for all.
         for (key, address) in ports.into_iter().flat_map(Ports::flags) {
             self.settings.0.entry(key).or_insert(address);
         }

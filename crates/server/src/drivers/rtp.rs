@@ -11,23 +11,29 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use browser::peer::{Peer, PeerError};
 use media::{Command, Engine, Event, Moved, PortId, PortMap};
 use mio::unix::SourceFd;
 use mio::{Events, Poll, Token, Waker};
+use tokio::sync::oneshot;
+
+use super::webrtc::{self, Browsers, Link};
 
 /// The token of the waker; ports use their slot.
 const WAKER: Token = Token(usize::MAX);
+/// The token of the socket that all browsers share.
+const BROWSERS: Token = Token(usize::MAX - 1);
 /// Sound advances in steps of this length.
 const TICK: Duration = Duration::from_millis(20);
 /// Larger than any datagram of a voice stream (Ethernet, minus headers).
-const LARGEST: usize = 1500;
+pub const LARGEST: usize = 1500;
 /// Sockets served before the time and the orders are looked at: under a millisecond's work.
 const BATCH: usize = 128;
 /// Packets taken from one socket before the others get their turn. On Linux the poll tells again
@@ -55,8 +61,21 @@ enum Order {
     Await(PortId),
     /// The port that was announced, unless it was never open.
     Adopt(PortId, Option<(Moved, Slot)>),
+    /// Gives a port its browser.
+    Attach(PortId, Box<Peer>),
+    /// A browser wants to restart ICE.
+    Restart(PortId, String, oneshot::Sender<Result<String, PeerError>>),
     /// The process ends.
     Stop,
+}
+
+/// What a media thread reports.
+#[derive(Debug)]
+pub enum Report {
+    /// Of the engine.
+    Media(Event),
+    /// Of the link to a browser.
+    Link(PortId, Link),
 }
 
 /// The handle of one media thread.
@@ -69,10 +88,22 @@ pub struct MediaThread {
 }
 
 impl MediaThread {
-    /// Starts a thread; `report` is called on it for every event and must not block for long.
-    pub fn start(seed: u64, mut report: impl FnMut(Event) + Send + 'static) -> io::Result<Self> {
+    /// Starts a thread; `report` is called on it for everything it reports and must not block for
+    /// long. `browsers` is the socket that browsers are behind, on the thread that has it.
+    pub fn start(
+        seed: u64,
+        browsers: Option<UdpSocket>,
+        mut report: impl FnMut(Report) + Send + 'static,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let browsers = browsers
+            .map(|socket| {
+                let browsers = Browsers::new(socket)?;
+                watch(&poll, browsers.socket(), BROWSERS)?;
+                io::Result::Ok(browsers)
+            })
+            .transpose()?;
         let (orders, inbox) = mpsc::channel();
         thread::Builder::new()
             .name("media".to_owned())
@@ -85,6 +116,7 @@ impl MediaThread {
                 let mut room = Room {
                     engine: Engine::new(media::Config::new(now, since_1970), seed),
                     poll,
+                    browsers,
                     slots: Vec::new(),
                     free: Vec::new(),
                     index: PortMap::default(),
@@ -130,6 +162,28 @@ impl MediaThread {
         self.send(Order::Release(port, other.clone()));
     }
 
+    /// Opens a port whose other end will be a browser.
+    pub fn open_for_browser(&self, port: PortId, ssrc: u32, cname: String) {
+        self.load.fetch_add(1, Ordering::Relaxed);
+        self.send(Order::Apply(Command::OpenPort { port, ssrc, cname }));
+    }
+
+    /// Gives a port its browser; the one that it had before goes.
+    pub fn attach(&self, port: PortId, peer: Box<Peer>) {
+        self.send(Order::Attach(port, peer));
+    }
+
+    /// Answers the offer of a browser that restarts ICE.
+    pub fn restart(
+        &self,
+        port: PortId,
+        offer: String,
+    ) -> oneshot::Receiver<Result<String, PeerError>> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Order::Restart(port, offer, answer));
+        answered
+    }
+
     /// Passes an order to the engine.
     pub fn apply(&self, command: Command) {
         if matches!(command, Command::ClosePort { .. }) {
@@ -150,6 +204,10 @@ impl MediaThread {
         }
     }
 }
+
+/// Where a browser's packets are said to come from and go to: its real addresses are its peer's
+/// affair, and are proven there. One of documentation (RFC 5737), so that it is nobody else's.
+pub const BEHIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 9);
 
 /// The sockets of one port: RTP on an even port number, RTCP on the next (RFC 3550 section 11).
 pub struct Sockets {
@@ -229,6 +287,8 @@ struct Slot {
 struct Room {
     engine: Engine,
     poll: Poll,
+    /// Only one thread has the socket of the browsers.
+    browsers: Option<Browsers>,
     slots: Vec<Option<Slot>>,
     free: Vec<usize>,
     index: PortMap<usize>,
@@ -243,7 +303,7 @@ struct Room {
 }
 
 impl Room {
-    fn run(&mut self, inbox: &mpsc::Receiver<Order>, report: &mut impl FnMut(Event)) {
+    fn run(&mut self, inbox: &mpsc::Receiver<Order>, report: &mut impl FnMut(Report)) {
         let mut events = Events::with_capacity(BATCH);
         let mut next_tick = Instant::now() + TICK;
         let (mut many, mut looked) = (false, Instant::now());
@@ -252,9 +312,11 @@ impl Room {
             if many && events.iter().count() < BATCH {
                 thread::sleep(GATHER);
             }
-            let wait = self
-                .engine
-                .poll_timeout(next_tick)
+            let browsers = self.browsers.as_ref().and_then(Browsers::poll_timeout);
+            let wait = [self.engine.poll_timeout(next_tick), browsers]
+                .into_iter()
+                .flatten()
+                .min()
                 .map(|due| due.saturating_duration_since(Instant::now()));
             if let Err(error) = self.poll.poll(&mut events, wait)
                 && error.kind() != io::ErrorKind::Interrupted
@@ -267,8 +329,10 @@ impl Room {
                 next_tick = next_tick.max(Instant::now());
             }
             for event in &events {
-                if event.token() != WAKER {
-                    self.receive(event.token());
+                match event.token() {
+                    WAKER => {}
+                    BROWSERS => self.receive_browsers(report),
+                    token => self.receive(token),
                 }
             }
             loop {
@@ -298,9 +362,13 @@ impl Room {
                     next_tick = now + TICK;
                 }
             }
+            if let Some(browsers) = &mut self.browsers {
+                browsers.handle_timeout(now);
+            }
             self.transmit();
+            self.settle_browsers(report);
             while let Some(event) = self.engine.poll_event() {
-                report(event);
+                report(Report::Media(event));
             }
         }
     }
@@ -321,6 +389,17 @@ impl Room {
             match self.orders.pop_front() {
                 Some(Order::Open(port, rtp, rtcp)) => self.open(port, rtp, rtcp),
                 Some(Order::Apply(command)) => self.apply(command),
+                Some(Order::Attach(port, peer)) => {
+                    if let Some(browsers) = &mut self.browsers {
+                        browsers.attach(Instant::now(), port, *peer);
+                    }
+                }
+                Some(Order::Restart(port, offer, answer)) => {
+                    if let Some(browsers) = &mut self.browsers {
+                        // Whoever asked may be gone, and the call with it.
+                        let _ = answer.send(browsers.restart(Instant::now(), port, &offer));
+                    }
+                }
                 Some(Order::Release(port, to)) => {
                     let moved = self.release(port);
                     to.send(Order::Adopt(port, moved));
@@ -375,6 +454,42 @@ impl Room {
                 self.slots[at] = None;
                 self.free.push(at);
             }
+            if let Some(browsers) = &mut self.browsers {
+                browsers.detach(Instant::now(), port);
+            }
+        }
+    }
+
+    fn receive_browsers(&mut self, report: &mut impl FnMut(Report)) {
+        // On a level poll whatever is left is told of again; see FAIR.
+        for _ in 0..FAIR {
+            let more = self
+                .browsers
+                .as_mut()
+                .is_some_and(|browsers| browsers.receive(BATCH));
+            self.settle_browsers(report);
+            // What came for a browser's partner leaves before more is read.
+            self.transmit();
+            self.settle_browsers(report);
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// Takes what the browsers said to the engine.
+    fn settle_browsers(&mut self, report: &mut impl FnMut(Report)) {
+        struct Hearing<'a, R>(&'a mut Engine, &'a mut R);
+        impl<R: FnMut(Report)> webrtc::Room for Hearing<'_, R> {
+            fn packet(&mut self, port: PortId, packet: &mut [u8]) {
+                self.0.handle_packet(Instant::now(), port, BEHIND, packet);
+            }
+            fn link(&mut self, port: PortId, link: Link) {
+                (self.1)(Report::Link(port, link));
+            }
+        }
+        if let Some(browsers) = &mut self.browsers {
+            browsers.settle(&mut Hearing(&mut self.engine, report));
         }
     }
 
@@ -407,10 +522,14 @@ impl Room {
             engine,
             slots,
             index,
+            browsers,
             ..
         } = self;
         engine.drain_transmits(|port, to, bytes| {
             let Some(Some(slot)) = index.get(&port).and_then(|at| slots.get(*at)) else {
+                if let Some(browsers) = browsers {
+                    browsers.send(Instant::now(), port, bytes);
+                }
                 return;
             };
             // RFC 5761 section 4: RTCP is known by its second byte. Without rtcp-mux it leaves
@@ -464,8 +583,6 @@ fn hurry() {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use media::{PayloadFormat, PlaybackId, PortSettings, Source};
 
     use super::*;
@@ -484,7 +601,12 @@ mod tests {
         let threads: Vec<MediaThread> = (0..2)
             .map(|seed| {
                 let report = report.clone();
-                MediaThread::start(seed, move |event| drop(report.send(event))).unwrap()
+                MediaThread::start(seed, None, move |heard| {
+                    if let Report::Media(event) = heard {
+                        drop(report.send(event));
+                    }
+                })
+                .unwrap()
             })
             .collect();
         let pool = PortPool::new(Ipv4Addr::LOCALHOST.into(), 42_000, 42_999);

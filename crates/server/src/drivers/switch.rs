@@ -20,8 +20,11 @@ use voice::input::{LegEvent, LegId, Modify, PlaybackId, RequestId};
 use voice::{Input, Switch};
 use webhook::cookie::Jar;
 
+use crate::browsers::{Applied, Browsers};
 use crate::clock;
 use crate::drivers::sip::{Arrival, Wires};
+use crate::drivers::webrtc::Link;
+use crate::drivers::websocket;
 use crate::effects::Waiting;
 use crate::inbound::{self, Verdict};
 use crate::legs::{Dialling, Leg, Legs, Offered};
@@ -40,8 +43,22 @@ const LEAVE: Duration = Duration::from_secs(1);
 pub enum Happening {
     /// From SIP's sockets.
     Sip(Arrival),
+    /// From a browser's socket.
+    Browser(websocket::Arrival),
+    /// A browser's token was looked at.
+    TokenChecked(
+        browser::SocketId,
+        browser::CheckId,
+        Result<Box<browser::Pass>, browser::Fault>,
+    ),
+    /// The program of a browser's call was looked up.
+    Applied(Box<Applied>),
+    /// The answer to a browser's ICE restart.
+    Restarted(CallSid, String),
     /// From the media threads.
     Media(media::Event),
+    /// From the media threads: the link to a browser changed.
+    Link(PortId, Link),
     /// For the engine, from the API or from a finished fetch.
     Engine(Box<Input>),
     /// Who may register or call was looked up.
@@ -83,6 +100,8 @@ pub struct Node {
     pub switch: Switch,
     /// The SIP endpoint.
     pub sip: sip::Endpoint,
+    /// Browser phones.
+    pub browsers: Browsers,
     /// SIP's sockets.
     pub wires: Wires<Happening>,
     /// What binds the two vocabularies.
@@ -118,6 +137,7 @@ impl Node {
             let due = [
                 self.switch.poll_timeout().map(|(at, _)| at),
                 self.sip.poll_timeout(),
+                self.browsers.poll_timeout(),
                 leaving.as_ref().map(|(_, until)| *until),
             ]
             .into_iter()
@@ -156,6 +176,13 @@ impl Node {
                 if node.sip.poll_timeout().is_some_and(|at| at <= now.instant) {
                     node.sip.handle_timeout(now.instant);
                 }
+                if node
+                    .browsers
+                    .poll_timeout()
+                    .is_some_and(|at| at <= now.instant)
+                {
+                    node.handle_browser_timeout(now);
+                }
                 node.settle();
             });
         }
@@ -177,6 +204,9 @@ impl Node {
             while let Some(event) = self.sip.poll_event() {
                 self.handle_sip(event);
             }
+            while let Some(event) = self.browsers.signalling.poll_event() {
+                self.handle_browser(clock::now(), event);
+            }
             let mut effects = Vec::new();
             while let Some(effect) = self.switch.poll_effect() {
                 effects.push(effect);
@@ -186,6 +216,7 @@ impl Node {
             while let Some(transmit) = self.sip.poll_transmit() {
                 self.wires.send(transmit);
             }
+            self.browsers.transmit();
             if silent {
                 return;
             }
@@ -196,7 +227,18 @@ impl Node {
         let now = clock::now();
         match happening {
             Happening::Sip(arrival) => self.handle_arrival(now.instant, arrival),
+            Happening::Browser(arrival) => self.handle_browser_arrival(now.instant, arrival),
+            Happening::TokenChecked(socket, check, verdict) => {
+                let verdict = verdict.map(|pass| *pass);
+                let signalling = &mut self.browsers.signalling;
+                signalling.token_checked(now.instant, socket, check, verdict);
+            }
+            Happening::Applied(applied) => self.handle_applied(now, *applied),
+            Happening::Restarted(call, answer) => {
+                self.browsers.signalling.answer_reinvite(call, answer)
+            }
             Happening::Media(event) => self.handle_media(now, event),
+            Happening::Link(port, link) => self.handle_link(now, port, link),
             Happening::Engine(input) => self.switch.handle_input(now, *input),
             Happening::Admitted(challenge, admission) => {
                 self.sip.admit(now.instant, challenge, admission)
@@ -498,6 +540,7 @@ impl Node {
             Leg {
                 dialog: Some(dialog),
                 dialling: None,
+                browser: None,
                 media,
                 signalling,
                 description,
@@ -722,6 +765,8 @@ impl Node {
         while let Some(transmit) = self.sip.poll_transmit() {
             self.wires.send(transmit);
         }
+        self.browsers.signalling.shut_down(now.instant);
+        self.browsers.transmit();
         self.media.stop();
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Placement {
     pub timeout: Duration,
     pub send_digits: Option<String>,
     pub sip_auth: Option<(String, String)>,
+    /// Words for the page of a client.
+    pub parameters: Vec<(String, String)>,
     /// Where else it may go, in this order, if nobody is to be reached.
     pub elsewhere: VecDeque<Address>,
 }
@@ -78,6 +80,7 @@ impl Course {
             to: record.to.clone(),
             from: placement.from,
             sip_auth: placement.sip_auth,
+            parameters: placement.parameters,
         };
         cx.leg(LegCommand::Invite(Box::new(invite)));
     }

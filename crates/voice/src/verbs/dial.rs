@@ -46,6 +46,8 @@ struct Target {
     elsewhere: VecDeque<Address>,
     send_digits: Option<String>,
     sip_auth: Option<(String, String)>,
+    /// Words for the page of a client.
+    parameters: Vec<(String, String)>,
     instructions: Instructions,
 }
 
@@ -183,19 +185,17 @@ fn number(noun: Number, cx: &mut Cx) -> Target {
         elsewhere: VecDeque::new(),
         send_digits: noun.send_digits,
         sip_auth: None,
+        parameters: Vec::new(),
         instructions: instructions(whisper, callback, cx),
     }
 }
 
 fn client(noun: Client, cx: &mut Cx) -> Target {
-    let told = [
-        (
-            "clientNotificationUrl",
-            noun.client_notification_url.is_some(),
-        ),
-        ("Parameter", !noun.parameters.is_empty()),
-    ];
-    let why = "a client is rung like any telephone yet, and told nothing more";
+    let told = [(
+        "clientNotificationUrl",
+        noun.client_notification_url.is_some(),
+    )];
+    let why = "no push notification is sent yet";
     cx.unexecuted("Client", why, &told);
     let whisper = (noun.url, noun.method);
     let callback = (
@@ -203,11 +203,13 @@ fn client(noun: Client, cx: &mut Cx) -> Target {
         noun.status_callback_method,
         noun.status_callback_event,
     );
+    let parameters = noun.parameters.into_iter();
     Target {
         to: format!("client:{}", noun.identity),
         elsewhere: VecDeque::new(),
         send_digits: None,
         sip_auth: None,
+        parameters: parameters.map(|one| (one.name, one.value)).collect(),
         instructions: instructions(whisper, callback, cx),
     }
 }
@@ -262,6 +264,7 @@ fn sip(noun: Sip, cx: &mut Cx) -> Option<Target> {
         elsewhere: addresses,
         send_digits: None,
         sip_auth: first.sip_auth,
+        parameters: Vec::new(),
         instructions: instructions(whisper, callback, cx),
     })
 }
@@ -509,6 +512,7 @@ fn place(target: Target, verb: &twiml::verbs::Dial, cx: &mut Cx) {
             timeout: verb.timeout,
             send_digits: target.send_digits,
             sip_auth: target.sip_auth,
+            parameters: target.parameters,
             elsewhere: target.elsewhere,
         },
         // The parent's own limit ends the child too; this one only bounds a child sent elsewhere.
