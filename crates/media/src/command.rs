@@ -250,6 +250,11 @@ pub struct PortSettings {
     pub comfort_noise: Option<u8>,
     /// Sound in one packet we send. Rounded down to a multiple of 20 ms, between 20 and 60 ms.
     pub ptime: Duration,
+    /// Most bits per second that the peer wants on average, where the codec has a choice
+    /// (`maxaveragebitrate`, RFC 7587 section 6.1).
+    pub max_bitrate: Option<u32>,
+    /// Whether the peer can repair a lost packet from the one after it (`useinbandfec`).
+    pub fec: bool,
     /// Direction of the stream.
     pub direction: Direction,
     /// Keys, when the stream is SRTP. Once set, plain packets are never accepted again.
@@ -272,6 +277,8 @@ impl PortSettings {
             telephone_event_receive: None,
             comfort_noise: Some(13),
             ptime: Duration::from_millis(20),
+            max_bitrate: None,
+            fec: true,
             direction: Direction::SendReceive,
             srtp: None,
             latching: Latching::default(),

@@ -16,7 +16,7 @@ use crate::port_map::PortMap;
 use crate::recorder::Recorder;
 use crate::rtp::packet::{Packet, is_rtcp};
 use crate::rtp::sequence::Arrival;
-use crate::rtp::telephone_event::Payload;
+use crate::rtp::telephone_event::{self, Payload};
 use crate::sound::Sound;
 use crate::transmit::Transmits;
 
@@ -437,11 +437,16 @@ impl Engine {
             relays_in =
                 !self.forwards(at, self.peek(partner).and_then(|partner| partner.receiving));
         }
+        let wanted_rate = port
+            .partner
+            .and_then(|partner| self.peek(partner)?.send_format())
+            .map(|format| format.sample_rate);
         let configured = port.settings.is_some();
         let decoding = port.keeps_heard() || port.dtmf.is_some() || relays_out;
         let active = configured
             && (decoding || relays_in || !port.queue.is_empty() || !port.recorders.is_empty());
         if let Some(port) = self.port(at) {
+            port.wanted_rate = wanted_rate;
             port.set_decoding(decoding);
             if active && !port.active {
                 port.active = true;
@@ -547,7 +552,9 @@ impl Engine {
             port.heard_first = true;
             self.events.push_back(Event::FirstPacket { port: id });
         }
-        let clock = port.receiving.map_or(8000, |format| format.clock_rate);
+        let clock = format
+            .or(port.receiving)
+            .map_or(8000, |format| format.clock_rate);
         let arrival = (now.saturating_duration_since(base).as_micros() * u128::from(clock)
             / 1_000_000) as u32;
         // An event's packets all carry the timestamp of its beginning.
@@ -612,7 +619,7 @@ impl Engine {
             self.digit(
                 at,
                 digit,
-                u32::from(duration) * 1000 / clock,
+                u32::from(duration) * 1000 / telephone_event::CLOCK_RATE,
                 DigitSource::TelephoneEvent,
                 forwarded,
             );
@@ -848,7 +855,6 @@ impl Engine {
                 port.timeout_told = true;
                 self.events.push_back(Event::MediaTimeout { port: id });
             }
-            let clock = port.receiving.map_or(8000, |format| format.clock_rate);
             let lapsed = port
                 .key_heard
                 .is_some_and(|heard| now.saturating_duration_since(heard) >= KEY_TIMEOUT);
@@ -862,7 +868,7 @@ impl Engine {
                 self.digit(
                     at,
                     digit,
-                    u32::from(duration) * 1000 / clock,
+                    u32::from(duration) * 1000 / telephone_event::CLOCK_RATE,
                     DigitSource::TelephoneEvent,
                     forwarded,
                 );

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::codec::{Codec, Format};
+use crate::codec::{Codec, Format, Parameters};
 use crate::command::{Direction, PlaybackId, PortId, PortSettings};
 use crate::detect::dtmf::Dtmf;
 use crate::event::Statistics;
@@ -54,7 +54,8 @@ struct Forward {
 
 struct Decoder {
     payload_type: u8,
-    format: Format,
+    /// Sample rate in Hz.
+    rate: u32,
     codec: Box<dyn Codec>,
 }
 
@@ -98,16 +99,21 @@ pub struct Port {
     concealed: u32,
     comfort: Option<i16>,
     noise: u32,
-    encoder: Option<Box<dyn Codec>>,
+    /// The encoder and its sample rate.
+    encoder: Option<(Box<dyn Codec>, u32)>,
     encoded: Vec<u8>,
-    encoded_frames: u32,
-    encoded_timestamp: u32,
+    /// Sound waiting for a full packet, in frames of 20 ms, and its timestamp.
+    unsent: Vec<i16>,
+    unsent_frames: u32,
+    unsent_timestamp: u32,
     marker: bool,
     pub sender: Sender,
     forward: Forward,
     /// What was heard and sent in this tick, and at which rate; empty for nothing.
     pub heard: Vec<i16>,
     pub heard_rate: u32,
+    /// The rate at which the partner can send on what is heard, if there is a partner.
+    pub wanted_rate: Option<u32>,
     pub spoken: Vec<i16>,
     pub spoken_rate: u32,
     to_partner: Option<(Resampler, u32, u32)>,
@@ -152,8 +158,9 @@ impl Port {
             noise: random as u32 | 1,
             encoder: None,
             encoded: Vec::new(),
-            encoded_frames: 0,
-            encoded_timestamp: 0,
+            unsent: Vec::new(),
+            unsent_frames: 0,
+            unsent_timestamp: 0,
             marker: true,
             // The first sequence number stays clear of the first roll-over, which an SRTP peer
             // that misses the first packets could not see (RFC 3711 section 3.3.1).
@@ -167,6 +174,7 @@ impl Port {
             forward: Forward::default(),
             heard: Vec::new(),
             heard_rate: 8000,
+            wanted_rate: None,
             spoken: Vec::new(),
             spoken_rate: 8000,
             to_partner: None,
@@ -175,10 +183,12 @@ impl Port {
 
     pub fn configure(&mut self, now: Instant, settings: PortSettings) {
         let before = self.settings.as_ref();
-        if before.map(|s| s.send) != Some(settings.send) {
-            self.encoder = Some(settings.send.format.codec());
-            self.encoded.clear();
-            self.encoded_frames = 0;
+        if before.map(|s| (s.send, s.max_bitrate, s.fec))
+            != Some((settings.send, settings.max_bitrate, settings.fec))
+        {
+            self.encoder = None;
+            self.unsent.clear();
+            self.unsent_frames = 0;
             self.forward.source = None;
         }
         if before.map(|s| &s.receive) != Some(&settings.receive) {
@@ -235,9 +245,9 @@ impl Port {
         self.recorders.iter().any(Recorder::keeps_heard)
     }
 
-    /// Milliseconds of sound in a payload of this format.
-    fn payload_ms(format: Format, payload: &[u8]) -> u32 {
-        (payload.len() / format.bytes_per_ms) as u32
+    fn forget_unsent(&mut self) {
+        self.unsent.clear();
+        self.unsent_frames = 0;
     }
 
     /// Begins or ends feeding the jitter buffer.
@@ -265,7 +275,7 @@ impl Port {
     pub fn store(&mut self, sequence: u64, packet: &Packet) {
         let ms = self
             .format_of(packet.payload_type)
-            .map_or(20, |format| Self::payload_ms(format, packet.payload));
+            .map_or(20, |format| format.payload_ms(packet.payload));
         if let Some(jitter) = &mut self.jitter {
             jitter.store(
                 sequence,
@@ -284,12 +294,8 @@ impl Port {
         let (Some(jitter), Some(settings)) = (&mut self.jitter, &self.settings) else {
             return;
         };
-        let rate = self
-            .decoder
-            .as_ref()
-            .map_or(self.heard_rate, |decoder| decoder.format.sample_rate);
-        let mut need = rate as usize / 50;
-        let leave_out = jitter.tick((self.pcm.len() * 1000 / rate as usize) as u32);
+        let mut need = self.heard_rate as usize / 50;
+        let leave_out = jitter.tick((self.pcm.len() * 1000 / self.heard_rate as usize) as u32);
         if leave_out {
             need *= 2;
         }
@@ -316,20 +322,26 @@ impl Port {
                         self.last_frame.clear();
                         continue;
                     };
-                    if self
-                        .decoder
-                        .as_ref()
-                        .is_none_or(|decoder| decoder.payload_type != payload_type)
-                    {
+                    let rate = match self.wanted_rate {
+                        Some(wanted) => known.format.rate_for(wanted),
+                        None => known.format.sample_rate,
+                    };
+                    if self.decoder.as_ref().is_none_or(|decoder| {
+                        (decoder.payload_type, decoder.rate) != (payload_type, rate)
+                    }) {
                         self.decoder = Some(Decoder {
                             payload_type,
-                            format: known.format,
-                            codec: known.format.codec(),
+                            rate,
+                            codec: known.format.codec_with(&Parameters {
+                                sample_rate: rate,
+                                max_bitrate: None,
+                                fec: true,
+                            }),
                         });
-                        if known.format.sample_rate != self.heard_rate {
+                        if rate != self.heard_rate {
                             self.pcm.clear();
                             self.last_frame.clear();
-                            self.heard_rate = known.format.sample_rate;
+                            self.heard_rate = rate;
                             need = self.heard_rate as usize / 50;
                         }
                     }
@@ -342,14 +354,23 @@ impl Port {
                     // What one packet may hold is bounded: 200 ms.
                     self.pcm.truncate(before + self.heard_rate as usize / 5);
                 }
-                Next::Lost => {
+                Next::Lost { ms, following } => {
                     self.concealed += 1;
-                    conceal(
-                        &self.last_frame,
-                        self.concealed,
-                        self.heard_rate as usize / 50,
-                        &mut self.pcm,
-                    );
+                    let samples = (self.heard_rate * ms / 1000) as usize;
+                    let repaired = self.decoder.as_mut().is_some_and(|decoder| {
+                        let following = following
+                            .filter(|(payload_type, _)| *payload_type == decoder.payload_type)
+                            .map(|(_, payload)| payload);
+                        decoder.codec.conceal(samples, following, &mut self.pcm)
+                    });
+                    if !repaired {
+                        conceal(
+                            &self.last_frame,
+                            self.concealed,
+                            self.heard_rate as usize / 50,
+                            &mut self.pcm,
+                        );
+                    }
                 }
                 Next::Empty if self.comfort.is_some() => {
                     jitter.pause();
@@ -361,12 +382,14 @@ impl Port {
                         jitter.pause();
                         break;
                     }
-                    conceal(
-                        &self.last_frame,
-                        self.concealed,
-                        self.heard_rate as usize / 50,
-                        &mut self.pcm,
-                    );
+                    let frame = self.heard_rate as usize / 50;
+                    let repaired = self
+                        .decoder
+                        .as_mut()
+                        .is_some_and(|decoder| decoder.codec.conceal(frame, None, &mut self.pcm));
+                    if !repaired {
+                        conceal(&self.last_frame, self.concealed, frame, &mut self.pcm);
+                    }
                 }
                 Next::Waiting => break,
             }
@@ -434,7 +457,7 @@ impl Port {
             ) => {
                 self.send_event(now, tick, payload_type, digit, frames, first, end, out);
             }
-            _ => self.speak(now, tick, &spoken, out),
+            _ => self.speak(now, tick, &spoken, format.sample_rate, out),
         }
         self.spoken = spoken;
         if finished.is_some() {
@@ -452,7 +475,7 @@ impl Port {
         rate: u32,
         out: &mut Transmits,
     ) {
-        let Some(to) = self.send_format().map(|format| format.sample_rate) else {
+        let Some(to) = self.send_format().map(|format| format.rate_for(rate)) else {
             return;
         };
         let mut spoken = std::mem::take(&mut self.spoken);
@@ -470,7 +493,7 @@ impl Port {
             self.to_partner = Some((resampler, rate, to));
         }
         self.spoken_rate = to;
-        self.speak(now, tick, &spoken, out);
+        self.speak(now, tick, &spoken, to, out);
         self.spoken = spoken;
     }
 
@@ -496,16 +519,34 @@ impl Port {
         {
             self.sender.timestamp = self.timestamp_at(now, clock_rate);
             self.marker = true;
-            self.encoded.clear();
-            self.encoded_frames = 0;
+            self.forget_unsent();
             self.forward.source = None;
         }
         self.sender.last_tick = tick;
         self.sender.last = Some(now);
     }
 
-    /// Encodes 20 ms and sends a packet once `ptime` is full.
-    fn speak(&mut self, now: Instant, tick: u64, samples: &[i16], out: &mut Transmits) {
+    /// Appends the payload of samples at `rate` Hz, one of the format's.
+    fn encode(&mut self, samples: &[i16], rate: u32, payload: &mut Vec<u8>) {
+        let Some(settings) = &self.settings else {
+            return;
+        };
+        let (encoder, _) = match &mut self.encoder {
+            Some(known) if known.1 == rate => known,
+            other => {
+                let codec = settings.send.format.codec_with(&Parameters {
+                    sample_rate: rate,
+                    max_bitrate: settings.max_bitrate,
+                    fec: settings.fec,
+                });
+                other.insert((codec, rate))
+            }
+        };
+        encoder.encode(samples, payload);
+    }
+
+    /// Takes 20 ms at `rate` Hz and sends a packet once `ptime` is full.
+    fn speak(&mut self, now: Instant, tick: u64, samples: &[i16], rate: u32, out: &mut Transmits) {
         let Some(settings) = &self.settings else {
             return;
         };
@@ -515,19 +556,24 @@ impl Port {
         let send = settings.send;
         let frames = (settings.ptime.as_millis() / 20).clamp(1, 3) as u32;
         self.resume(now, tick, send.format.clock_rate);
-        if self.encoded_frames == 0 {
-            self.encoded_timestamp = self.sender.timestamp;
+        if self.unsent.len() != self.unsent_frames as usize * samples.len() {
+            // What waits was made at another rate.
+            self.forget_unsent();
         }
-        if let Some(encoder) = &mut self.encoder {
-            encoder.encode(samples, &mut self.encoded);
+        if self.unsent_frames == 0 {
+            self.unsent_timestamp = self.sender.timestamp;
         }
-        self.encoded_frames += 1;
+        self.unsent.extend_from_slice(samples);
+        self.unsent_frames += 1;
         self.sender.timestamp = self
             .sender
             .timestamp
             .wrapping_add(send.format.clock_rate / 50);
-        if self.encoded_frames >= frames {
-            let payload = std::mem::take(&mut self.encoded);
+        if self.unsent_frames >= frames {
+            let unsent = std::mem::take(&mut self.unsent);
+            let mut payload = std::mem::take(&mut self.encoded);
+            payload.clear();
+            self.encode(&unsent, rate, &mut payload);
             let marker = std::mem::take(&mut self.marker);
             let sequence = self.sender.sequence;
             self.sender.sequence = sequence.wrapping_add(1);
@@ -535,13 +581,13 @@ impl Port {
                 marker,
                 send.payload_type,
                 sequence,
-                self.encoded_timestamp,
+                self.unsent_timestamp,
                 &payload,
                 out,
             );
             self.encoded = payload;
-            self.encoded.clear();
-            self.encoded_frames = 0;
+            self.unsent = unsent;
+            self.forget_unsent();
         }
     }
 
@@ -573,10 +619,13 @@ impl Port {
         self.resume(now, tick, send.format.clock_rate);
         let mut payload = std::mem::take(&mut self.encoded);
         payload.clear();
-        let frame = (send.format.sample_rate as usize / 50).min(NOTHING.len());
-        if let Some(encoder) = &mut self.encoder {
-            encoder.encode(&NOTHING[..frame], &mut payload);
-        }
+        // At the rate in use, so that the encoder keeps what it knows.
+        let rate = match &self.encoder {
+            Some((_, rate)) => *rate,
+            None => send.format.sample_rate,
+        };
+        let frame = (rate as usize / 50).min(NOTHING.len());
+        self.encode(&NOTHING[..frame], rate, &mut payload);
         let (sequence, timestamp) = (self.sender.sequence, self.sender.timestamp);
         self.sender.sequence = sequence.wrapping_add(1);
         self.sender.timestamp = timestamp.wrapping_add(send.format.clock_rate / 50);
@@ -590,8 +639,7 @@ impl Port {
             out,
         );
         self.encoded = payload;
-        self.encoded.clear();
-        self.encoded_frames = 0;
+        self.forget_unsent();
     }
 
     #[allow(
@@ -619,8 +667,7 @@ impl Port {
         self.resume(now, tick, format.clock_rate);
         let step = format.clock_rate / 50;
         // Sound waiting for a full packet would come after the event: it is let go.
-        self.encoded.clear();
-        self.encoded_frames = 0;
+        self.forget_unsent();
         if first {
             self.sender.event_timestamp = self.sender.timestamp;
         }
@@ -629,7 +676,7 @@ impl Port {
             event,
             end,
             volume: 10,
-            duration: (frames * step).min(0xffff) as u16,
+            duration: (frames * telephone_event::CLOCK_RATE / 50).min(0xffff) as u16,
         }
         .print();
         let sequence = self.sender.sequence;

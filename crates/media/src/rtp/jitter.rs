@@ -34,7 +34,12 @@ pub enum Next<'a> {
         payload: &'a [u8],
     },
     /// The next packet is lost: later ones are here.
-    Lost,
+    Lost {
+        /// How much sound a packet of this stream holds, in ms.
+        ms: u32,
+        /// Payload type and payload of the packet after it, if that is here.
+        following: Option<(u8, &'a [u8])>,
+    },
     /// Nothing is here; what comes next may still arrive.
     Empty,
     /// The stream has not begun, or stock is being built up.
@@ -177,12 +182,17 @@ impl Jitter {
             self.late_since_look = true;
             return Next::Empty;
         }
-        let slot = &mut self.slots[(self.next % SLOTS) as usize];
-        let here = slot.sequence == self.next;
+        let sequence = self.next;
         self.next += 1;
-        if !here {
-            return Next::Lost;
+        if self.slots[(sequence % SLOTS) as usize].sequence != sequence {
+            let following = &self.slots[(self.next % SLOTS) as usize];
+            return Next::Lost {
+                ms: self.packet_ms,
+                following: (following.sequence == self.next)
+                    .then_some((following.payload_type, &following.payload)),
+            };
         }
+        let slot = &mut self.slots[(sequence % SLOTS) as usize];
         slot.sequence = 0;
         Next::Packet {
             payload_type: slot.payload_type,
@@ -236,7 +246,7 @@ mod tests {
     fn take(jitter: &mut Jitter) -> i64 {
         match jitter.take() {
             Next::Packet { payload, .. } => i64::from(payload[0]),
-            Next::Lost => -1,
+            Next::Lost { .. } => -1,
             Next::Empty => -2,
             Next::Waiting => -3,
         }
@@ -253,9 +263,22 @@ mod tests {
         assert_eq!(take(&mut jitter), 0);
         assert_eq!(take(&mut jitter), 1);
         assert_eq!(take(&mut jitter), -2);
-        store(&mut jitter, 65539);
-        assert_eq!(take(&mut jitter), -1);
-        assert_eq!(take(&mut jitter), 3);
+        store(&mut jitter, 65540);
+        assert_eq!(
+            jitter.take(),
+            Next::Lost {
+                ms: 20,
+                following: None
+            }
+        );
+        assert_eq!(
+            jitter.take(),
+            Next::Lost {
+                ms: 20,
+                following: Some((0, &[4; 160]))
+            }
+        );
+        assert_eq!(take(&mut jitter), 4);
     }
 
     #[test]

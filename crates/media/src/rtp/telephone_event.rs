@@ -1,5 +1,9 @@
 //! DTMF as events (RFC 4733).
 
+/// Clock rate in Hz that we describe telephone-event with, whatever the sound beside it has: browsers
+/// and telephones all know this one.
+pub const CLOCK_RATE: u32 = 8000;
+
 /// Payload of one event packet (RFC 4733 section 2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Payload {
@@ -9,7 +13,7 @@ pub struct Payload {
     pub end: bool,
     /// Level in -dBm0, 0 to 63.
     pub volume: u8,
-    /// Length so far in units of the RTP clock.
+    /// Length so far in units of [`CLOCK_RATE`].
     pub duration: u16,
 }
 
