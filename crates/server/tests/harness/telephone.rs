@@ -40,14 +40,19 @@ impl Telephone {
         self.socket.send_to(text.as_bytes(), to).await.unwrap();
     }
 
-    /// The next message within a time; `None` when there is silence.
+    /// The next message within a time; `None` when there is silence. Sound comes to the same port
+    /// and is passed over: RTP begins with a byte that no SIP message begins with.
     pub async fn hear_within(&self, within: Duration) -> Option<(Message, SocketAddr)> {
         let mut buffer = vec![0; 65_536];
-        let (length, from) = tokio::time::timeout(within, self.socket.recv_from(&mut buffer))
-            .await
-            .ok()?
-            .unwrap();
-        Some((parse(&buffer[..length]).unwrap(), from))
+        let hear = async {
+            loop {
+                let (length, from) = self.socket.recv_from(&mut buffer).await.unwrap();
+                if buffer[0] & 0xc0 != 0x80 {
+                    return (parse(&buffer[..length]).unwrap(), from);
+                }
+            }
+        };
+        tokio::time::timeout(within, hear).await.ok()
     }
 
     /// The next request with this method; repeated ones of others are passed over.
