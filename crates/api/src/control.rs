@@ -2,7 +2,9 @@
 
 use axum::Router;
 use axum::routing::{get, post};
+use serde::{Deserialize, Deserializer};
 
+pub mod applications;
 pub mod health;
 pub mod phones;
 pub mod trunks;
@@ -10,6 +12,10 @@ pub mod trunks;
 /// The route table, one line a resource.
 pub(crate) fn routes() -> Router {
     Router::new()
+        .route(
+            "/_switchboard/v1/applications/{sid}",
+            get(applications::fetch).post(applications::update),
+        )
         .route("/_switchboard/v1/phones", get(phones::list))
         .route(
             "/_switchboard/v1/phones/{number}",
@@ -30,4 +36,11 @@ pub(crate) fn routes() -> Router {
                 .post(trunks::update)
                 .delete(trunks::delete),
         )
+}
+
+/// Tells `null`, which clears, from absence.
+fn mentioned<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }

@@ -8,8 +8,9 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use model::call::CallRecord;
+use model::late_answer::LateAnswer;
 use model::method::Method;
-use model::sid::CallSid;
+use model::sid::{AccountSid, ApplicationSid, CallSid};
 use serde::{Deserialize, Serialize};
 
 /// A future behind a port.
@@ -21,6 +22,18 @@ pub trait LiveCalls: Send + Sync {
     /// word was taken, not when anything rings; whoever implements it must not fail, since the
     /// stored entry is found again after a restart.
     fn originate(&self, originate: Originate) -> Answering<'_, ()>;
+
+    /// An account may call no more, or again: what waits for its turn is not placed while it may
+    /// not.
+    fn activate(&self, account: AccountSid, active: bool) -> Answering<'_, ()>;
+
+    /// What the browsers of an application are told that answer too late; none is as the
+    /// installation says.
+    fn late_answer(
+        &self,
+        application: ApplicationSid,
+        word: Option<LateAnswer>,
+    ) -> Answering<'_, ()>;
 
     /// Changes a live call. Answers with the record after the change took effect.
     fn modify(
@@ -89,6 +102,9 @@ pub struct Originate {
     pub caller_id: Option<String>,
     /// Digest credentials for a SIP destination.
     pub sip_auth: Option<(String, String)>,
+    /// Words for the page of a client, from its address.
+    #[serde(default)]
+    pub words: Vec<(String, String)>,
     /// Every parameter of the request but the password, as it came: for what is not in a field.
     pub parameters: Vec<(String, String)>,
 }

@@ -1,5 +1,6 @@
 //! A TwiML application: a set of URLs under one name.
 
+use crate::late_answer::LateAnswer;
 use crate::method::Method;
 use crate::now::Wall;
 use crate::sid::{AccountSid, ApplicationSid};
@@ -41,6 +42,9 @@ pub struct Application {
     pub message_status_callback: Option<String>,
     /// Whether other accounts may dial it with `<Dial><Application>`.
     pub public_application_connect_enabled: bool,
+    /// What its browsers are told that answer too late; else as the installation says. Ours.
+    #[serde(default)]
+    pub late_answer: Option<LateAnswer>,
     /// When it was made.
     pub created: Wall,
     /// When it last changed.
@@ -68,6 +72,7 @@ impl Application {
             sms_status_callback: None,
             message_status_callback: None,
             public_application_connect_enabled: false,
+            late_answer: None,
             created,
             updated: created,
         }

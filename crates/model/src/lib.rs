@@ -12,6 +12,7 @@ pub mod credential_list;
 pub mod error_code;
 pub mod event;
 pub mod ip_access_control_list;
+pub mod late_answer;
 pub mod method;
 pub mod now;
 pub mod owed;

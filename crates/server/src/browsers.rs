@@ -19,8 +19,9 @@ use browser::{
     Transmit,
 };
 use media::PortId;
+use model::late_answer::LateAnswer;
 use model::now::Now;
-use model::sid::CallSid;
+use model::sid::{ApplicationSid, CallSid};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::mpsc;
 use voice::Input;
@@ -50,6 +51,10 @@ pub struct BrowserPart {
     answer: Option<String>,
     /// Whether sound can flow.
     up: bool,
+    /// The leg that it hears, once the media thread was told so.
+    hears: Option<LegId>,
+    /// It was told that the two hear each other.
+    told: bool,
 }
 
 /// All browsers.
@@ -60,6 +65,8 @@ pub struct Browsers {
     legs: HashMap<CallSid, LegId>,
     /// Calls whose application is being looked for.
     arriving: HashSet<CallSid>,
+    /// What the browsers of an application are told that answer too late, where it says so itself.
+    late_answers: HashMap<ApplicationSid, LateAnswer>,
     /// When it is looked whether the sound of a leg has come; the delay is always the same.
     expected: VecDeque<(Instant, LegId)>,
 }
@@ -72,8 +79,17 @@ impl Browsers {
             sockets: HashMap::new(),
             legs: HashMap::new(),
             arriving: HashSet::new(),
+            late_answers: HashMap::new(),
             expected: VecDeque::new(),
         }
+    }
+
+    /// What the browsers of an application are told that answer too late.
+    pub fn set_late_answer(&mut self, application: ApplicationSid, word: Option<LateAnswer>) {
+        match word {
+            Some(word) => self.late_answers.insert(application, word),
+            None => self.late_answers.remove(&application),
+        };
     }
 
     /// When something is due.
@@ -302,7 +318,10 @@ impl Node {
             return;
         };
         match link {
-            Link::Up => part.up = true,
+            Link::Up => {
+                part.up = true;
+                self.hear_each_other(id);
+            }
             Link::Down => {
                 part.up = false;
                 self.browsers.expected.push_back((now.instant + SOUND, id));
@@ -355,7 +374,6 @@ impl Node {
         invite: &Invite,
         identity: &str,
     ) -> Result<(), RouteFailure> {
-        let (identity, query) = identity.split_once('?').unwrap_or((identity, ""));
         let owner = Owner {
             account: invite.account,
             identity: Identity::Named(identity.to_owned()),
@@ -382,7 +400,7 @@ impl Node {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
-        let custom = custom_parameters(query, &invite.parameters);
+        let custom = custom_parameters(&invite.parameters);
         if !custom.is_empty() {
             parameters.push(("Params".to_owned(), custom));
         }
@@ -392,8 +410,9 @@ impl Node {
             call: invite.call,
             owner,
             parameters,
-            members: vec![format!("client:{identity}")],
-            late_answer: None,
+            members: invite.group.clone(),
+            late_answer: (invite.application)
+                .and_then(|application| self.browsers.late_answers.get(&application).copied()),
             offers,
         });
         Ok(())
@@ -486,6 +505,8 @@ impl Node {
             ringing,
             answer,
             up: false,
+            hears: None,
+            told: false,
         };
         let leg = Leg {
             dialog: None,
@@ -516,6 +537,66 @@ impl Node {
         }
     }
 
+    /// Two legs were joined by the media thread.
+    pub fn bridged(&mut self, a: LegId, b: LegId) {
+        for (id, other) in [(a, b), (b, a)] {
+            if let Some(part) = self.legs.leg_mut(id).and_then(|leg| leg.browser.as_mut()) {
+                part.hears = Some(other);
+                part.told = false;
+            }
+        }
+        self.hear_each_other(a);
+        self.hear_each_other(b);
+    }
+
+    /// A leg was taken out of its bridge.
+    pub fn parted(&mut self, id: LegId) {
+        let Some(part) = self.legs.leg_mut(id).and_then(|leg| leg.browser.as_mut()) else {
+            return;
+        };
+        let other = part.hears.take();
+        let other = other.and_then(|id| self.legs.leg_mut(id)?.browser.as_mut());
+        if let Some(part) = other {
+            part.hears = None;
+        }
+    }
+
+    /// Tells the browsers of a bridge that the parties hear each other, once they do: what the
+    /// original never says (`voice-client.md` 4.5). A telephone can hear from its answer on, a
+    /// browser from when its link is up.
+    fn hear_each_other(&mut self, id: LegId) {
+        let up = |node: &Self, id| {
+            let leg = node.legs.leg(id);
+            leg.is_some_and(|leg| leg.browser.as_ref().map_or(leg.answered, |part| part.up))
+        };
+        let own = self.legs.leg(id).and_then(|leg| leg.browser.as_ref());
+        let Some(other) = own.and_then(|part| part.hears) else {
+            return;
+        };
+        if !up(self, id) || !up(self, other) {
+            return;
+        }
+        for id in [id, other] {
+            let part = self.legs.leg_mut(id).and_then(|leg| leg.browser.as_mut());
+            let Some(part) = part.filter(|part| !part.told) else {
+                continue;
+            };
+            part.told = true;
+            let call = part.call;
+            let Some(peer) = self.switch.connected(call) else {
+                continue;
+            };
+            let called = peer.parent == Some(call);
+            let with = if called { &peer.to } else { &peer.from };
+            let group = self.switch.group(if called { peer.sid } else { call });
+            let mut body = serde_json::Map::new();
+            body.insert("with".to_owned(), with.as_str().into());
+            body.insert("withCallSid".to_owned(), peer.sid.to_string().into());
+            body.insert("members".to_owned(), group.into());
+            self.browsers.signalling.notice(call, "bridged", &body);
+        }
+    }
+
     fn leg_of(&self, call: CallSid) -> Option<LegId> {
         self.browsers.legs.get(&call).copied()
     }
@@ -526,14 +607,12 @@ impl Node {
     }
 }
 
-/// The words for the page: those of an address like `client:alice?hat=red%20one` and those of the
-/// document, as the SDKs read `Params`: names raw, values percent-encoded (`voice-client.md` 2.8).
-fn custom_parameters(query: &str, parameters: &[(String, String)]) -> String {
-    let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes())
-        .into_owned()
-        .chain(parameters.iter().cloned())
+/// The words for the page, as the SDKs read `Params`: names raw, values percent-encoded (`voice-client.md` 2.8).
+fn custom_parameters(parameters: &[(String, String)]) -> String {
+    let pairs: Vec<_> = parameters
+        .iter()
         .filter(|(name, _)| !name.is_empty() && !name.contains(['&', '=']))
-        .map(|(name, value)| format!("{name}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC)))
+        .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
         .collect();
     pairs.join("&")
 }
@@ -544,11 +623,16 @@ mod tests {
 
     #[test]
     fn custom_parameters_are_encoded_as_the_sdks_decode_them() {
-        let document = [("order".to_owned(), "forty two &".to_owned())];
+        let words = |words: &[(&str, &str)]| {
+            let words = words
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+            custom_parameters(&words.collect::<Vec<_>>())
+        };
         assert_eq!(
-            custom_parameters("hat=red+one&x=", &document),
+            words(&[("hat", "red one"), ("x", ""), ("order", "forty two &")]),
             "hat=red%20one&x=&order=forty%20two%20%26"
         );
-        assert_eq!(custom_parameters("a%26b=1&=2", &[]), "");
+        assert_eq!(words(&[("a&b", "1"), ("", "2")]), "");
     }
 }

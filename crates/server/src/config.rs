@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use model::ip_access_control_list::IpNetwork;
+use model::late_answer::LateAnswer;
 use model::pii::Pii;
 use model::trunk::{Transport, TrunkMedia};
 use serde::Deserialize;
@@ -106,6 +107,8 @@ pub struct Config {
     pub tls_key: Option<PathBuf>,
     /// The one UDP port behind which all browsers' sound is.
     pub webrtc: SocketAddr,
+    /// What a browser is told that answers too late, where its application does not say it.
+    pub late_answer: LateAnswer,
     /// First and last port number for sound.
     pub media_ports: (u16, u16),
     /// Where the simulated public telephone network listens; development only.
@@ -144,6 +147,7 @@ impl Config {
             tls_certificate: None,
             tls_key: None,
             webrtc: local(ports.webrtc),
+            late_answer: LateAnswer::default(),
             media_ports: (20_000, 32_000),
             phones: Some(local(0)),
             public_host: None,
@@ -236,6 +240,11 @@ impl Config {
             "tls-certificate" => self.tls_certificate = Some(PathBuf::from(text)),
             "tls-key" => self.tls_key = Some(PathBuf::from(text)),
             "webrtc" => self.webrtc = address(text)?,
+            "late-answer" => {
+                let words = LateAnswer::ALL.map(|(word, _)| word).join(", ");
+                let word = text.parse();
+                self.late_answer = word.map_err(|()| format!("write one of {words}"))?;
+            }
             "media-ports" => {
                 let cure = "write the first and the last port, like 20000-32000; a call takes two";
                 let (first, last) = text.split_once('-').ok_or(cure)?;
@@ -377,6 +386,7 @@ impl Config {
             "tls-certificate" => quoted(self.tls_certificate.as_ref()?.display().to_string()),
             "tls-key" => quoted(self.tls_key.as_ref()?.display().to_string()),
             "webrtc" => quoted(self.webrtc.to_string()),
+            "late-answer" => quoted(self.late_answer.as_str().to_owned()),
             "media-ports" => quoted(format!("{}-{}", self.media_ports.0, self.media_ports.1)),
             "public-host" => quoted(self.public_host.clone()?),
             "egress-allow" => toml::Value::from(self.egress_allow.clone()).to_string(),
@@ -684,6 +694,13 @@ settings! {
     /// Default: `127.0.0.1:8462`. Browsers of other computers need an address that they can reach;
     /// they are told `public-host` if that is an address, else this one.
     "webrtc" = "\"127.0.0.1:8462\"";
+    /// What a browser is told that answers a call a moment after another did.
+    /// Default: `hangup-then-cancel`, which ends the call in every version of the SDK: it reads
+    /// `accept`, then `disconnect`. `cancel`: `accept`, then `cancel`. `error-31003`, `error-31008`:
+    /// an error with that code before the end. `silence`: nothing, to see what a page does with a
+    /// call without sound. An application can have its own:
+    /// `POST /_switchboard/v1/applications/AP…` with `{"late_answer": "cancel"}`.
+    "late-answer" = "\"hangup-then-cancel\"";
     /// First and last UDP port for sound.
     /// Default: `20000-32000`. A call leg takes two ports, so that this is also a limit on calls.
     /// The firewall must let these ports through.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use browser::Reason;
+use browser::{Fault, Reason};
 use model::alert::{Alert, Level};
 use model::call::{CallStatus, Direction};
 use model::error_code::ErrorCode;
@@ -12,7 +12,7 @@ use voice::effect::{LegCommand, MediaCommand, Sound};
 use voice::input::{LegEvent, LegId};
 
 use crate::clock;
-use crate::drivers::switch::Node;
+use crate::drivers::switch::{ELSEWHERE, Node};
 use crate::legs::Leg;
 
 /// Effects in the order in which the engine asked for them, held back until what justifies them is
@@ -43,6 +43,7 @@ impl Node {
                 Effect::Save(save) => {
                     change.calls.push(save.record.clone());
                     change.wills.push((save.record.sid, save.will.clone()));
+                    change.events.extend(save.events.iter().cloned());
                     // Each callback keeps one token for all its attempts.
                     change.owed.extend(
                         save.owed.iter().map(|owed| {
@@ -190,15 +191,16 @@ impl Node {
                     self.sip.reject(now.instant, dialog, status, "");
                 }
             }
-            LegCommand::HangUp => {
+            LegCommand::HangUp(reason) => {
                 let Some(leg) = self.legs.remove(id) else {
                     return;
                 };
                 if let Some(part) = &leg.browser {
-                    self.browsers.hang_up(now.instant, part, &Reason::HungUp);
+                    self.browsers.hang_up(now.instant, part, &to_page(&reason));
                 }
                 for dialog in leg.dialogs() {
-                    self.sip.hang_up(now.instant, dialog);
+                    self.sip
+                        .hang_up_with(now.instant, dialog, to_phone(&reason));
                 }
             }
         }
@@ -236,7 +238,8 @@ impl Node {
             MediaCommand::Bridge(other) => self.bridge(id, other),
             // An echo is a bridge of a port with itself.
             MediaCommand::Unbridge(_) | MediaCommand::EndEcho => {
-                leg.media.apply(media::Command::Unbridge { port })
+                leg.media.apply(media::Command::Unbridge { port });
+                self.parted(id);
             }
             MediaCommand::Echo => leg.media.apply(media::Command::Echo { port }),
         }
@@ -265,7 +268,35 @@ impl Node {
                 a: port,
                 b: leg.media.port,
             });
+            self.bridged(a, b);
         }
+    }
+}
+
+/// Why a call ends, for a page.
+fn to_page(reason: &voice::effect::Reason) -> Reason {
+    use voice::effect::Reason as Why;
+    match reason {
+        // A page knows one word for a caller who is no more there, before the answer and after.
+        Why::HungUp | Why::Cancelled => Reason::HungUp,
+        Why::NoAnswer => Reason::NoAnswer,
+        Why::AnsweredElsewhere { by } => Reason::AnsweredElsewhere { by: by.clone() },
+        Why::Failed { message, .. } => {
+            Reason::Fault(Fault::new(browser::error::code::CANCELLED, message.clone()))
+        }
+    }
+}
+
+/// Why a call ends, for a telephone (RFC 3326). Who was faster is not said: the words may be shown
+/// to anybody on the way.
+fn to_phone(reason: &voice::effect::Reason) -> &'static str {
+    use voice::effect::Reason as Why;
+    match reason {
+        Why::HungUp => "Q.850;cause=16;text=\"Normal call clearing\"",
+        Why::NoAnswer => "SIP;cause=408;text=\"Request Timeout\"",
+        Why::Cancelled => "SIP;cause=487;text=\"Request Terminated\"",
+        Why::AnsweredElsewhere { .. } => ELSEWHERE,
+        Why::Failed { .. } => "SIP;cause=500;text=\"Server Internal Error\"",
     }
 }
 

@@ -2,7 +2,8 @@
 
 use api::live::{Answering, LiveCalls, Modify, NotModified, Originate, Redirect};
 use model::call::CallRecord;
-use model::sid::CallSid;
+use model::late_answer::LateAnswer;
+use model::sid::{AccountSid, ApplicationSid, CallSid};
 use voice::Input;
 use voice::effect::Reply;
 use voice::input;
@@ -18,6 +19,23 @@ impl LiveCalls for Live {
         Box::pin(async move {
             let input = Input::Originate(Box::new(of_api(originate)));
             self.0.tell(Happening::Engine(Box::new(input))).await;
+        })
+    }
+
+    fn activate(&self, account: AccountSid, active: bool) -> Answering<'_, ()> {
+        Box::pin(async move {
+            self.0.tell(Happening::Activated(account, active)).await;
+        })
+    }
+
+    fn late_answer(
+        &self,
+        application: ApplicationSid,
+        word: Option<LateAnswer>,
+    ) -> Answering<'_, ()> {
+        Box::pin(async move {
+            let happening = Happening::LateAnswer(application, word);
+            self.0.tell(happening).await;
         })
     }
 
@@ -77,5 +95,6 @@ pub fn of_api(originate: Originate) -> input::Originate {
         send_digits: originate.send_digits,
         caller_id: originate.caller_id,
         sip_auth: originate.sip_auth,
+        parameters: originate.words,
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use api::App;
+use model::account::AccountStatus;
 use serde::Serialize;
 use store::{Location, Store};
 use tokio::net::TcpListener;
@@ -260,9 +261,17 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         calls: config.max_calls,
         ..Policy::default()
     };
-    let signalling = browser::Signalling::new(browser::Config::default(), rand::random());
+    let signals = browser::Config {
+        late_answer: config.late_answer,
+        ..browser::Config::default()
+    };
+    let signalling = browser::Signalling::new(signals, rand::random());
+    let mut browsers = Browsers::new(signalling);
+    for (application, word) in store.applications().late_answers().await? {
+        browsers.set_late_answer(application, Some(word));
+    }
     let node = Node {
-        browsers: Browsers::new(signalling),
+        browsers,
         switch: Switch::new(policy, rand::random()),
         sip: endpoint,
         wires,
@@ -425,6 +434,11 @@ fn sip_config(config: &Config, local: SocketAddr, local_tls: Option<SocketAddr>)
 /// Goes on with calls that waited for their turn when the last run ended.
 async fn resume(store: &Store, owner: &mpsc::Sender<Happening>) -> anyhow::Result<()> {
     for (account, _) in store.queued_calls().accounts().await? {
+        // B10: it may have been suspended while they waited.
+        let record = store.accounts().find(account).await?;
+        if record.is_none_or(|account| account.status != AccountStatus::Active) {
+            let _ = owner.send(Happening::Activated(account, false)).await;
+        }
         for queued in store.queued_calls().first(account, u16::MAX).await? {
             match serde_json::from_str::<api::live::Originate>(&queued.payload) {
                 Ok(originate) => {

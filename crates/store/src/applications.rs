@@ -1,13 +1,14 @@
 //! TwiML applications.
 
 use model::application::Application;
+use model::late_answer::LateAnswer;
 use model::now::Wall;
 use model::page::{Page, PageRequest};
 use model::sid::{AccountSid, ApplicationSid};
 
 use crate::connection::Value;
 use crate::error::Error;
-use crate::rows::{Filters, Order, Record};
+use crate::rows::{self, Filters, Order, Record};
 
 impl Record for Application {
     const TABLE: &'static str = "applications";
@@ -40,6 +41,17 @@ crate::aggregate::aggregate!(
 );
 
 impl Applications<'_> {
+    /// What the browsers of each application are told that answer too late, where it says so.
+    pub async fn late_answers(&self) -> Result<Vec<(ApplicationSid, LateAnswer)>, Error> {
+        let sql = "SELECT record FROM applications WHERE record LIKE '%\"late_answer\":\"%'";
+        let all: Vec<Application> = (self
+            .0
+            .read(move |connection| connection.all(sql, &[], rows::read)))
+        .await?;
+        let said = |one: Application| Some((one.sid, one.late_answer?));
+        Ok(all.into_iter().filter_map(said).collect())
+    }
+
     /// The applications of an account, newest first.
     pub async fn list(
         &self,

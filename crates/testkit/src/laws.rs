@@ -263,7 +263,7 @@ impl Laws {
                 format!("{leg:?} is unknown")
             });
         };
-        if matches!(command, LegCommand::HangUp | LegCommand::Reject(_)) {
+        if matches!(command, LegCommand::HangUp(_) | LegCommand::Reject(_)) {
             self.legs.remove(&leg);
             self.echoes.remove(&leg);
             let seen = self.calls.entry(call).or_default();
@@ -418,14 +418,18 @@ mod tests {
             "forgotten before the end"
         );
         assert!(
-            laws.observe(&Effect::Leg(LegId(1), LegCommand::HangUp))
-                .is_err(),
+            laws.observe(&Effect::Leg(
+                LegId(1),
+                LegCommand::HangUp(voice::effect::Reason::HungUp)
+            ))
+            .is_err(),
             "hung up before the end"
         );
         let mut save = Save {
             record: ringing(call),
             owed: Vec::new(),
             will: None,
+            events: Vec::new(),
         };
         let saved = Effect::Save(Box::new(save.clone()));
         assert!(laws.observe(&saved).is_err(), "without a will");

@@ -20,7 +20,7 @@ use model::call::{CallRecord, CallStatus, Direction};
 use model::method::Method;
 use model::now::{Now, Wall};
 use model::sid::{AccountSid, CallSid};
-use voice::effect::{Alert, Effect, Fetch, LegCommand, MediaCommand, Reply, Save, Sound};
+use voice::effect::{Alert, Effect, Fetch, LegCommand, MediaCommand, Reason, Reply, Save, Sound};
 use voice::input::{
     CallEvents, Change, DocumentKind, FetchFailure, Fetched, Incoming, Input, Instructions,
     LegEvent, LegId, Modify, Originate, PlaybackId, Redirect, RequestId,
@@ -262,6 +262,7 @@ impl Stage {
             send_digits: more.digits,
             caller_id: None,
             sip_auth: None,
+            parameters: Vec::new(),
         })))
     }
 
@@ -441,7 +442,12 @@ impl Stage {
     }
 
     fn show_save(&mut self, save: Save) {
-        let Save { record, owed, .. } = save;
+        let Save {
+            record,
+            owed,
+            events,
+            ..
+        } = save;
         if !self.calls.contains_key(&record.sid) {
             self.name(record.sid, &record.to);
         }
@@ -456,6 +462,10 @@ impl Stage {
             let method = owed.method.as_str();
             let method = if method == "POST" { "" } else { "GET " };
             self.say("notify", format!("{method}{}{shown}", owed.url));
+        }
+        for event in events {
+            let shown = self.parameters(&event.parameters);
+            self.say("event", format!("{}{shown}", event.url));
         }
     }
 
@@ -482,7 +492,12 @@ impl Stage {
             LegCommand::Ring => "ring".to_owned(),
             LegCommand::Answer => "answer".to_owned(),
             LegCommand::Reject(status) => format!("reject {status}"),
-            LegCommand::HangUp => "hang up".to_owned(),
+            LegCommand::HangUp(reason) => match reason {
+                Reason::HungUp => "hang up".to_owned(),
+                Reason::AnsweredElsewhere { by } => format!("hang up: answered by {by}"),
+                Reason::Failed { code, .. } => format!("hang up: failed {code}"),
+                reason => format!("hang up: {}", reason.word()),
+            },
         };
         let who = self.who(leg);
         self.say("leg", format!("{who} {text}"));

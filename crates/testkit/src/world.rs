@@ -357,7 +357,7 @@ impl World<'_> {
                 }
                 self.ring(leg, invite.call);
             }
-            Effect::Leg(leg, LegCommand::HangUp | LegCommand::Reject(_)) => {
+            Effect::Leg(leg, LegCommand::HangUp(_) | LegCommand::Reject(_)) => {
                 let phone = self.legs.remove(&leg);
                 if phone.as_ref().is_some_and(|phone| phone.answer_under_way) {
                     self.reach("A1 a cancel while an answer is under way");
@@ -538,6 +538,7 @@ impl World<'_> {
             send_digits,
             caller_id: None,
             sip_auth: None,
+            parameters: Vec::new(),
         })))
     }
 

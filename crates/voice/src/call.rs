@@ -27,7 +27,8 @@ use crate::bridge::{self, Peer};
 use crate::callback::{self, Progress};
 use crate::cx::Cx;
 use crate::deadline::Deadline;
-use crate::effect::{Effect, Fetch, LegCommand, MediaCommand, Reply};
+use crate::effect::{Effect, Fetch, LegCommand, MediaCommand, Reason, Reply};
+use crate::group::{self, Loss};
 use crate::input::{
     Change, FetchFailure, FetchId, Fetched, Instructions, LegEvent, LegId, Modify, PlaybackId,
     Redirect, RequestId,
@@ -66,6 +67,10 @@ pub(crate) struct Body {
     pub alerts: u32,
     /// Code and text of its failure.
     pub error: Option<(u32, String)>,
+    /// Everybody who was called together with it, itself included.
+    pub group: Vec<String>,
+    /// Why it came to nothing, if that was not its own doing.
+    pub loss: Option<Loss>,
 }
 
 /// A call that a `Dial` wants to place.
@@ -160,6 +165,8 @@ impl Call {
                 sip_status: None,
                 alerts: 0,
                 error: None,
+                group: Vec::new(),
+                loss: None,
                 record,
             },
             course: Course {
@@ -186,6 +193,7 @@ impl Call {
         let mut call = Call::new(child.record, child.instructions, child.time_limit);
         call.body.stream = child.stream;
         call.body.parent = call.body.record.parent;
+        call.body.group = child.placement.group.clone();
         call.placed(child.placement)
     }
 }
@@ -696,6 +704,13 @@ impl Course {
         };
         let record = &mut cx.body.record;
         let outgoing = record.direction != Direction::Inbound;
+        let reason = ending.reason(record.status == CallStatus::InProgress);
+        let told = match reason {
+            Reason::AnsweredElsewhere { .. } | Reason::NoAnswer | Reason::Cancelled => true,
+            Reason::HungUp | Reason::Failed { .. } => false,
+        };
+        let winner = ending.winner.clone();
+        cx.body.loss = (told && outgoing).then_some(Loss { reason, winner });
         if record.status == CallStatus::InProgress {
             record.status = CallStatus::Completed;
         } else {
@@ -723,15 +738,23 @@ impl Course {
         if !ending.as_ref().is_some_and(|ending| ending.silent) {
             owed.extend(callback::progress(cx.body, Progress::Completed, cx.now));
         }
-        cx.save_with(owed);
+        let events = match &cx.body.loss {
+            Some(loss) if cx.body.group.len() > 1 => {
+                let (record, group) = (&cx.body.record, &cx.body.group);
+                vec![group::lost(record, group, loss, cx.now.wall)]
+            }
+            _ => Vec::new(),
+        };
+        cx.save_with(owed, events);
         if let Some(request) = self.asked_by.take() {
             self.done(request, cx);
         }
         let answered = cx.body.record.answered.is_some();
         let inbound = cx.body.record.direction == Direction::Inbound;
+        let reason = ending.as_ref().map(|ending| ending.reason(answered));
         match ending.and_then(|ending| ending.reject) {
             Some(status) if !answered && inbound => cx.leg(LegCommand::Reject(status)),
-            _ => cx.leg(LegCommand::HangUp),
+            _ => cx.leg(LegCommand::HangUp(reason.unwrap_or(Reason::HungUp))),
         }
         if let Some(leg) = cx.body.leg.take() {
             cx.out.legs.remove(&leg);

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 use crate::call::Body;
+use crate::group;
 use crate::request::{Parameters, put, standard, with_status};
 
 /// The steps of a call that can be reported.
@@ -85,6 +86,9 @@ pub(crate) fn end(
     if let Some((code, message)) = &body.error {
         put(&mut p, "ErrorCode", code);
         put(&mut p, "ErrorMessage", message);
+    }
+    if let Some(loss) = &body.loss {
+        p.extend(group::parameters(&body.group, loss));
     }
     let method = instructions.status_callback_method;
     Some(owed(body, url, method, p, body.record.updated))

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use model::call::CallStatus;
+use model::event::Event;
 use model::method::Method;
 use model::now::Now;
 use model::owed::Owed;
@@ -96,13 +97,18 @@ impl Cx<'_> {
     pub fn save(&mut self, step: Option<Progress>) {
         self.body.record.updated = self.now.wall;
         let owed = step.and_then(|step| callback::progress(self.body, step, self.now));
-        self.save_with(owed.into_iter().collect());
+        self.save_with(owed.into_iter().collect(), Vec::new());
     }
 
-    pub fn save_with(&mut self, owed: Vec<Owed>) {
+    pub fn save_with(&mut self, owed: Vec<Owed>, events: Vec<Event>) {
         let record = self.body.record.clone();
         let will = will::write(self.body);
-        let save = Box::new(Save { record, owed, will });
+        let save = Box::new(Save {
+            record,
+            owed,
+            will,
+            events,
+        });
         self.out.effects.push_back(Effect::Save(save));
     }
 

@@ -5,9 +5,10 @@
 //! every [`Effect::Save`] before it acts on the effects behind it.
 
 use model::call::CallRecord;
+use model::event::Event;
 use model::method::Method;
 use model::owed::Owed;
-use model::sid::{AccountSid, CallSid};
+use model::sid::{AccountSid, ApplicationSid, CallSid};
 
 use crate::input::{FetchId, LegId, PlaybackId, RequestId};
 
@@ -40,6 +41,8 @@ pub struct Save {
     /// The report of the call's end that is owed if the process dies before the next change; see
     /// [`crate::will`]. None when nobody wants one, or the call has ended.
     pub will: Option<Owed>,
+    /// For the call's list of events: what no request told.
+    pub events: Vec<Event>,
 }
 
 /// A request for a document.
@@ -71,7 +74,43 @@ pub enum LegCommand {
     /// Refuse the call with this final SIP status.
     Reject(u16),
     /// End it, whatever its state: CANCEL, BYE or a final response. The leg is gone for the engine.
-    HangUp,
+    HangUp(Reason),
+}
+
+/// Why a leg is ended; told to whom is at its other end (RFC 3326, `voice-client.md` 4.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The other party hung up, or the program is over.
+    HungUp,
+    /// It rang too long.
+    NoAnswer,
+    /// Nobody wants the call any more: the caller gave up, or the API canceled it.
+    Cancelled,
+    /// Another of the group that rang was faster.
+    AnsweredElsewhere {
+        /// The winner, as it was called: a number, an address, `client:` and an identity.
+        by: String,
+    },
+    /// Something went wrong.
+    Failed {
+        /// Documented code.
+        code: u32,
+        /// For people.
+        message: String,
+    },
+}
+
+impl Reason {
+    /// One word, for reports and records.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Reason::HungUp => "hung-up",
+            Reason::NoAnswer => "no-answer",
+            Reason::Cancelled => "canceled",
+            Reason::AnsweredElsewhere { .. } => "answered-elsewhere",
+            Reason::Failed { .. } => "failed",
+        }
+    }
 }
 
 /// A call to be placed.
@@ -89,6 +128,10 @@ pub struct Invite {
     pub sip_auth: Option<(String, String)>,
     /// `Parameter`s of a `Client`, for its page.
     pub parameters: Vec<(String, String)>,
+    /// Everybody who rings together, this party included; told to those who lose.
+    pub group: Vec<String>,
+    /// The application in whose name it is called: its settings hold.
+    pub application: Option<ApplicationSid>,
 }
 
 /// What a leg's sound is to do.

@@ -44,6 +44,11 @@ pub enum Input {
         /// What is wanted.
         change: Modify,
     },
+    /// An account may call no more: what waits for its turn is not placed, nor what comes later
+    /// (B10). Calls that have begun go on.
+    Suspended(AccountSid),
+    /// It may call again.
+    Activated(AccountSid),
     /// Something happened on a leg.
     Leg(LegId, LegEvent),
     /// A document arrived, or will not.
@@ -133,6 +138,9 @@ pub struct Originate {
     pub caller_id: Option<String>,
     /// Digest credentials for a SIP destination.
     pub sip_auth: Option<(String, String)>,
+    /// Words for the page of a client.
+    #[serde(default)]
+    pub parameters: Vec<(String, String)>,
 }
 
 /// A change of a live call.

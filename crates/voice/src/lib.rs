@@ -12,6 +12,7 @@ mod chance;
 mod cx;
 mod deadline;
 pub mod effect;
+mod group;
 pub mod input;
 mod intent;
 mod outbound;

@@ -6,12 +6,12 @@
 //!                        └──────┴ intents, until none is left
 //! ```
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use model::call::{CallRecord, CallStatus, Direction};
 use model::now::Now;
-use model::sid::CallSid;
+use model::sid::{AccountSid, CallSid};
 
 use crate::bridge::Peer;
 use crate::call::{Call, Child, Ending, Event, Placement};
@@ -30,6 +30,8 @@ pub struct Switch {
     calls: BTreeMap<CallSid, Box<Call>>,
     /// The call that is worked on is taken out of the table, so that a fault in it is its own.
     at_work: Option<Box<Call>>,
+    /// Accounts that may call no more; as many as there are accounts at most.
+    suspended: BTreeSet<AccountSid>,
     out: Out,
 }
 
@@ -51,6 +53,7 @@ impl Switch {
             policy,
             calls: BTreeMap::new(),
             at_work: None,
+            suspended: BTreeSet::new(),
             out: Out {
                 effects: VecDeque::new(),
                 intents: VecDeque::new(),
@@ -79,6 +82,23 @@ impl Switch {
                     let reply = Effect::Reply(request, Reply::Unknown);
                     self.out.effects.push_back(reply);
                 }
+            }
+            Input::Suspended(account) => {
+                let waits = |call: &Call| {
+                    call.course.place.is_some() && call.body.record.account == account
+                };
+                let calls = self.calls.iter();
+                let waiting: Vec<CallSid> = calls
+                    .filter(|(_, call)| waits(call))
+                    .map(|(sid, _)| *sid)
+                    .collect();
+                self.suspended.insert(account);
+                for call in waiting {
+                    self.work(now, call, Event::Refuse(inactive()));
+                }
+            }
+            Input::Activated(account) => {
+                self.suspended.remove(&account);
             }
             Input::Leg(leg, event) => {
                 if let Some(call) = self.out.legs.get(&leg).copied() {
@@ -143,6 +163,20 @@ impl Switch {
             doing: call.course.doing(),
             connected: call.body.peer.map(|peer| peer.call),
         })
+    }
+
+    /// The call that this one is connected with.
+    pub fn connected(&self, call: CallSid) -> Option<&CallRecord> {
+        let peer = self.calls.get(&call)?.body.peer?;
+        Some(&self.calls.get(&peer.call)?.body.record)
+    }
+
+    /// Everybody who was called together with this call, itself included; empty for one that came
+    /// in.
+    pub fn group(&self, call: CallSid) -> &[String] {
+        self.calls
+            .get(&call)
+            .map_or(&[], |call| call.body.group.as_slice())
     }
 
     /// What is kept in all tables together, besides the calls: none of it outlives them, but for
@@ -235,6 +269,7 @@ impl Switch {
             send_digits,
             caller_id,
             sip_auth,
+            parameters,
         } = originate;
         let (sid, account) = (record.sid, record.account);
         if self.calls.contains_key(&sid) {
@@ -246,8 +281,10 @@ impl Switch {
             timeout,
             send_digits,
             sip_auth,
-            parameters: Vec::new(),
+            parameters,
             elsewhere: VecDeque::new(),
+            group: vec![record.to.clone()],
+            application: record.application,
         };
         let queued = (now.wall.0 - record.created.0).max(0) as u64;
         self.enter(Call::new(record, instructions, time_limit).placed(placement));
@@ -256,6 +293,10 @@ impl Switch {
                 "The call was not placed because too many are going on: raise the limit, or wait";
             let ending = Ending::new(CallStatus::Failed).error(10004, text);
             self.work(now, sid, Event::Refuse(ending));
+            return;
+        }
+        if self.suspended.contains(&account) {
+            self.work(now, sid, Event::Refuse(inactive()));
             return;
         }
         let deadlines = &mut self.out.deadlines;
@@ -272,7 +313,7 @@ impl Switch {
         self.handle_timeout(now);
     }
 
-    fn is_full(&self, account: model::sid::AccountSid) -> bool {
+    fn is_full(&self, account: AccountSid) -> bool {
         self.calls.len() >= self.policy.calls
             || self.out.outbound.calls(account) >= self.policy.calls_per_account
     }
@@ -346,12 +387,18 @@ impl Switch {
     }
 }
 
+/// How a call ends whose account may call no more.
+fn inactive() -> Ending {
+    let text =
+        "The call was not placed because its account is not active: activate it, and call again";
+    Ending::new(CallStatus::Failed).error(20005, text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::input::{Instructions, LegEvent, LegId};
     use model::now::Wall;
-    use model::sid::AccountSid;
 
     fn incoming(n: u8) -> Input {
         Input::Incoming(Box::new(Incoming {
@@ -434,6 +481,7 @@ mod tests {
                     send_digits: None,
                     caller_id: None,
                     sip_auth: None,
+                    parameters: Vec::new(),
                 })),
             );
         }

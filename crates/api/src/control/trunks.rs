@@ -28,21 +28,14 @@ struct Wanted {
     host: Option<String>,
     port: Option<u16>,
     transport: Option<Transport>,
-    #[serde(default, deserialize_with = "mentioned")]
+    #[serde(default, deserialize_with = "super::mentioned")]
     username: Option<Option<String>>,
-    #[serde(default, deserialize_with = "mentioned")]
+    #[serde(default, deserialize_with = "super::mentioned")]
     password: Option<Option<String>>,
     sources: Option<Vec<IpNetwork>>,
     default: Option<bool>,
     prefixes: Option<Vec<String>>,
     media: Option<TrunkMedia>,
-}
-
-/// Tells `null`, which clears, from absence.
-fn mentioned<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 impl Wanted {

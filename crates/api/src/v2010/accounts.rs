@@ -120,6 +120,10 @@ pub async fn update(ask: Ask) -> Reply {
         })
         .await?;
     let account = changed.ok_or_else(|| not_found(&ask.path))?;
+    if status.is_some() {
+        let active = account.status == AccountStatus::Active;
+        ask.app.live.activate(account.sid, active).await;
+    }
     Ok(Answer::found("Account", wire(&account)))
 }
 

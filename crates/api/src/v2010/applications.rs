@@ -182,6 +182,7 @@ pub async fn delete(ask: Ask, Path((_, sid)): Path<(AccountSid, ApplicationSid)>
         .remove(ask.account_sid(), sid)
         .await?
     {
+        ask.app.live.late_answer(sid, None).await;
         Ok(Answer::Nothing)
     } else {
         Err(not_found(&ask.path))

@@ -15,10 +15,11 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use base64::Engine as _;
 use model::account::{Account, AccountStatus, ApiKey, KeyClass};
 use model::call::CallRecord;
+use model::late_answer::LateAnswer;
 use model::now::{Now, Wall};
 use model::phone_number::{IncomingPhoneNumber, PhoneNumber};
 use model::pii::Pii;
-use model::sid::{AccountSid, CallSid, KeySid, PhoneNumberSid};
+use model::sid::{AccountSid, ApplicationSid, CallSid, KeySid, PhoneNumberSid};
 use serde_json::Value;
 use store::{Location, Store};
 use tower::ServiceExt;
@@ -34,11 +35,25 @@ pub struct Live {
     pub originated: Mutex<Vec<Originate>>,
     pub modified: Mutex<Vec<(CallSid, Modify)>>,
     pub answer: Mutex<Option<CallRecord>>,
+    pub activated: Mutex<Vec<(AccountSid, bool)>>,
+    pub late_answers: Mutex<Vec<(ApplicationSid, Option<LateAnswer>)>>,
 }
 
 impl LiveCalls for Live {
     fn originate(&self, originate: Originate) -> Answering<'_, ()> {
         self.originated.lock().unwrap().push(originate);
+        Box::pin(async {})
+    }
+    fn activate(&self, account: AccountSid, active: bool) -> Answering<'_, ()> {
+        self.activated.lock().unwrap().push((account, active));
+        Box::pin(async {})
+    }
+    fn late_answer(
+        &self,
+        application: ApplicationSid,
+        word: Option<LateAnswer>,
+    ) -> Answering<'_, ()> {
+        self.late_answers.lock().unwrap().push((application, word));
         Box::pin(async {})
     }
     fn modify(

@@ -10,7 +10,7 @@ use crate::connection::Rate;
 use crate::error::{Fault, code};
 use crate::event::{DeviceId, Event, Invited, Oddity, Owner, SocketId};
 use crate::frame::{FromBrowser, Invite, Message, ToBrowser};
-use crate::late_answer::{LateAnswer, Reason};
+use crate::late_answer::{LateAnswer, Reason, farewell};
 use crate::sdp::{Author, usable};
 use model::sid::CallSid;
 use percent_encoding::percent_decode_str;
@@ -216,7 +216,7 @@ impl Signalling {
             // Whatever it believes to have, it has not: no microphone stays open.
             if let Some(connection) = self.connections.get(&socket) {
                 let sdk = connection.sdk;
-                for frame in LateAnswer::default().farewell(sdk, name, &Reason::HungUp) {
+                for frame in farewell(LateAnswer::default(), sdk, name, &Reason::HungUp) {
                     self.send(socket, &frame);
                 }
             }
@@ -243,7 +243,7 @@ impl Signalling {
                 });
                 // The only place, with `moved`, where a ringing call gets its one winner.
                 call.phase = Phase::Answered(device);
-                let by = call.owner.identity.name().to_owned();
+                let by = format!("client:{}", call.owner.identity.name());
                 let reason = Reason::AnsweredElsewhere { by };
                 let losers = self.lose_offered(now, sid, Some(device), &reason);
                 self.events.push_back(Event::Answered {
@@ -574,7 +574,7 @@ impl Signalling {
             return;
         };
         call.parts.retain(|part| part.device != to);
-        let by = call.owner.identity.name().to_owned();
+        let by = format!("client:{}", call.owner.identity.name());
         let reason = Reason::AnsweredElsewhere { by };
         if let Some(old) = call.part_mut(from)
             && matches!(old.state, State::Active(_))

@@ -9,7 +9,7 @@ use crate::connection::Connection;
 use crate::error::Fault;
 use crate::event::{DeviceId, Event, Owner, SocketId};
 use crate::frame::{Message, ToBrowser};
-use crate::late_answer::{LateAnswer, Reason};
+use crate::late_answer::{LateAnswer, Reason, farewell};
 use crate::timers::Timer;
 use model::sid::CallSid;
 use serde_json::{Map, Value, json};
@@ -72,7 +72,7 @@ impl Signalling {
                     fault: reason.fault(),
                 }]
             } else {
-                behaviour.farewell(sdk, &known_as, reason)
+                farewell(behaviour, sdk, &known_as, reason)
             };
             for frame in frames {
                 self.send(socket, &frame);
@@ -122,7 +122,7 @@ impl Signalling {
             self.timers.cancel(&mut Some(timer));
         }
         *told = Told::On(socket);
-        for frame in behaviour.farewell(part.sdk, &part.known_as, reason) {
+        for frame in farewell(behaviour, part.sdk, &part.known_as, reason) {
             self.send(socket, &frame);
         }
     }

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use media::PortId;
 use model::call::CallStatus;
+use model::late_answer::LateAnswer;
 use model::now::Now;
-use model::sid::CallSid;
+use model::sid::{AccountSid, ApplicationSid, CallSid};
 use sip::{
     Admission, BranchId, ChallengeId, DialogKey, EndReason, HeaderName, Headers, NameAddr,
     ResponseContext, Step,
@@ -61,6 +62,10 @@ pub enum Happening {
     Link(PortId, Link),
     /// For the engine, from the API or from a finished fetch.
     Engine(Box<Input>),
+    /// An account may call again, or no more.
+    Activated(AccountSid, bool),
+    /// What the browsers of an application are told that answer too late.
+    LateAnswer(ApplicationSid, Option<LateAnswer>),
     /// Who may register or call was looked up.
     Admitted(ChallengeId, Admission),
     /// Whose call it is was looked up.
@@ -240,6 +245,16 @@ impl Node {
             Happening::Media(event) => self.handle_media(now, event),
             Happening::Link(port, link) => self.handle_link(now, port, link),
             Happening::Engine(input) => self.switch.handle_input(now, *input),
+            Happening::Activated(account, true) => {
+                self.switch.handle_input(now, Input::Activated(account));
+            }
+            Happening::Activated(account, false) => {
+                self.switch.handle_input(now, Input::Suspended(account));
+                self.browsers.signalling.suspend(now.instant, account);
+            }
+            Happening::LateAnswer(application, word) => {
+                self.browsers.set_late_answer(application, word)
+            }
             Happening::Admitted(challenge, admission) => {
                 self.sip.admit(now.instant, challenge, admission)
             }
@@ -772,7 +787,7 @@ impl Node {
 }
 
 /// Why the other places stop ringing (RFC 3326).
-const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+pub const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
 
 /// The contacts of a 3xx, the one with the highest `q` first (RFC 3261 section 20.10).
 fn contacts(headers: &Headers) -> Vec<sip::Uri> {

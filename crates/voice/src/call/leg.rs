@@ -2,6 +2,9 @@
 
 use model::call::CallStatus;
 
+use crate::effect::Reason;
+use crate::group::Winner;
+
 /// Why a call ends: what becomes of its status, and of its leg.
 #[derive(Debug, Clone)]
 pub(crate) struct Ending {
@@ -15,6 +18,8 @@ pub(crate) struct Ending {
     pub reject: Option<u16>,
     /// Whether anybody is told: a call canceled while it was queued is not reported (contract 6.1).
     pub silent: bool,
+    /// Who was faster.
+    pub winner: Option<Winner>,
 }
 
 impl Ending {
@@ -25,6 +30,7 @@ impl Ending {
             error: None,
             reject: None,
             silent: false,
+            winner: None,
         }
     }
 
@@ -41,6 +47,24 @@ impl Ending {
         Ending {
             error: Some((code, message.into())),
             ..self
+        }
+    }
+
+    /// What is said to the far end of a leg that was answered, or not.
+    pub fn reason(&self, answered: bool) -> Reason {
+        if let Some(winner) = &self.winner {
+            let by = winner.to.clone();
+            return Reason::AnsweredElsewhere { by };
+        }
+        match (&self.error, self.unanswered) {
+            (Some((code, message)), _) => Reason::Failed {
+                code: *code,
+                message: message.clone(),
+            },
+            _ if answered => Reason::HungUp,
+            (None, CallStatus::NoAnswer) => Reason::NoAnswer,
+            (None, CallStatus::Canceled) => Reason::Cancelled,
+            (None, _) => Reason::HungUp,
         }
     }
 

@@ -10,12 +10,13 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use model::call::{CallStatus, Direction};
+use model::sid::ApplicationSid;
 
 use super::{Course, Doing, Ending};
 use crate::callback::Progress;
 use crate::cx::Cx;
 use crate::deadline::Deadline;
-use crate::effect::{Invite, LegCommand, Sound};
+use crate::effect::{Invite, LegCommand, Reason, Sound};
 use crate::intent::News;
 
 /// How an outgoing call is to be placed.
@@ -29,6 +30,10 @@ pub(crate) struct Placement {
     pub parameters: Vec<(String, String)>,
     /// Where else it may go, in this order, if nobody is to be reached.
     pub elsewhere: VecDeque<Address>,
+    /// Everybody who is called together.
+    pub group: Vec<String>,
+    /// In whose name.
+    pub application: Option<ApplicationSid>,
 }
 
 /// A further address of one destination.
@@ -81,6 +86,8 @@ impl Course {
             from: placement.from,
             sip_auth: placement.sip_auth,
             parameters: placement.parameters,
+            group: placement.group,
+            application: placement.application,
         };
         cx.leg(LegCommand::Invite(Box::new(invite)));
     }
@@ -145,7 +152,7 @@ impl Course {
         let elsewhere = |p: &Placement| !p.elsewhere.is_empty();
         if !self.rang && self.placement.as_ref().is_some_and(elsewhere) {
             // One live branch at a time: what the old address still says finds nobody.
-            cx.leg(LegCommand::HangUp);
+            cx.leg(LegCommand::HangUp(Reason::NoAnswer));
             self.leg_gone(cx);
             self.place_elsewhere(cx);
             return;

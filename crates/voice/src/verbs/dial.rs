@@ -26,6 +26,7 @@ use crate::call::{Address, Child, Ending, Placement};
 use crate::chance::Chance;
 use crate::cx::Cx;
 use crate::effect::Sound;
+use crate::group::{self, Winner};
 use crate::input::{CallEvents, Instructions};
 use crate::intent::{Intent, News, Outcome};
 use crate::request::put;
@@ -34,6 +35,8 @@ pub(crate) struct Dial {
     verb: twiml::verbs::Dial,
     /// Who is to be called, if those before do not answer.
     waiting: VecDeque<Target>,
+    /// Who rings, or has rung, in the group that is called now.
+    called: Vec<(CallSid, String)>,
     connected: Option<CallSid>,
     /// How the child fared that counts.
     result: Option<(CallSid, Outcome)>,
@@ -77,6 +80,7 @@ pub(crate) fn start(mut verb: twiml::verbs::Dial, cx: &mut Cx) -> Step<Dial> {
     let mut dial = Dial {
         verb,
         waiting,
+        called: Vec::new(),
         connected: None,
         result: None,
     };
@@ -203,13 +207,22 @@ fn client(noun: Client, cx: &mut Cx) -> Target {
         noun.status_callback_method,
         noun.status_callback_event,
     );
-    let parameters = noun.parameters.into_iter();
+    // What is written behind the identity is for the page, as in a REST call's `To`.
+    let (identity, query) = noun
+        .identity
+        .split_once('?')
+        .unwrap_or((&noun.identity, ""));
+    let to = format!("client:{identity}");
+    let parameters = words(query)
+        .into_iter()
+        .chain(noun.parameters.into_iter().map(|one| (one.name, one.value)));
+    let parameters = parameters.collect();
     Target {
-        to: format!("client:{}", noun.identity),
+        to,
         elsewhere: VecDeque::new(),
         send_digits: None,
         sip_auth: None,
-        parameters: parameters.map(|one| (one.name, one.value)).collect(),
+        parameters,
         instructions: instructions(whisper, callback, cx),
     }
 }
@@ -335,6 +348,13 @@ fn instructions(
     }
 }
 
+/// The words of `hat=red&coat=blue`, decoded.
+fn words(query: &str) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(query.as_bytes())
+        .into_owned()
+        .collect()
+}
+
 /// A header of a SIP URI, with what its grammar forbids escaped (RFC 3261 section 25.1, hnv-unreserved).
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
@@ -357,9 +377,23 @@ impl Dial {
         } else {
             self.waiting.len()
         };
-        for target in self.waiting.drain(..count.min(self.waiting.len())) {
-            place(target, &self.verb, cx);
+        let targets: Vec<Target> = (self.waiting)
+            .drain(..count.min(self.waiting.len()))
+            .collect();
+        let group: Vec<String> = targets.iter().map(|target| shown(&target.to)).collect();
+        self.called.clear();
+        for (target, to) in targets.into_iter().zip(&group) {
+            let child = place(target, &self.verb, &group, cx);
+            self.called.push((child, to.clone()));
         }
+    }
+
+    /// Who was connected.
+    fn winner(&self) -> Option<Winner> {
+        let call = self.connected?;
+        let (_, to) = self.called.iter().find(|(called, _)| *called == call)?;
+        let to = to.clone();
+        Some(Winner { call, to })
     }
 
     pub fn handle(mut self, event: Event, cx: &mut Cx) -> Step<Dial> {
@@ -387,20 +421,32 @@ impl Dial {
     /// The first child that is ready is connected; the others end.
     fn ready(&mut self, child: CallSid, cx: &mut Cx) {
         if self.connected.is_some() {
-            return end(child, cx);
+            return self.lost(child, cx);
         }
         self.connected = Some(child);
         self.waiting.clear();
         cx.stop();
         cx.answer();
+        if let Some(winner) = self.winner().filter(|_| self.called.len() > 1) {
+            let group: Vec<String> = self.called.iter().map(|(_, to)| to.clone()).collect();
+            let event = group::decided(&cx.body.record, &group, &winner, cx.now.wall);
+            cx.save_with(Vec::new(), vec![event]);
+        }
         let parent = cx.sid();
         cx.wish(Intent::Join { parent, child });
         for other in cx.body.children.clone() {
             if other != child {
-                end(other, cx);
+                self.lost(other, cx);
             }
         }
         cx.wait(self.verb.time_limit);
+    }
+
+    /// Another was faster.
+    fn lost(&self, call: CallSid, cx: &mut Cx) {
+        let mut unanswered = Ending::new(CallStatus::Canceled).sip(487);
+        unanswered.winner = self.winner();
+        cx.wish(Intent::End { call, unanswered });
     }
 
     fn ended(mut self, child: CallSid, mut outcome: Outcome, cx: &mut Cx) -> Step<Dial> {
@@ -476,7 +522,7 @@ fn end(call: CallSid, cx: &mut Cx) {
 }
 
 /// Wants a child call; it begins as ringing, without waiting for a turn (contract 6.2).
-fn place(target: Target, verb: &twiml::verbs::Dial, cx: &mut Cx) {
+fn place(target: Target, verb: &twiml::verbs::Dial, group: &[String], cx: &mut Cx) -> CallSid {
     let parent = &cx.body.record;
     let caller_id = verb.caller_id.clone().filter(|id| !id.is_empty());
     let from = caller_id.unwrap_or_else(|| parent.from.clone());
@@ -501,7 +547,8 @@ fn place(target: Target, verb: &twiml::verbs::Dial, cx: &mut Cx) {
         forwarded_from: None,
         caller_name: None,
     };
-    cx.body.children.push(record.sid);
+    let (sid, application) = (record.sid, parent.application);
+    cx.body.children.push(sid);
     let stream = cx.body.stream;
     cx.wish(Intent::Dial(Box::new(Child {
         record,
@@ -514,8 +561,18 @@ fn place(target: Target, verb: &twiml::verbs::Dial, cx: &mut Cx) {
             sip_auth: target.sip_auth,
             parameters: target.parameters,
             elsewhere: target.elsewhere,
+            group: group.to_vec(),
+            application,
         },
         // The parent's own limit ends the child too; this one only bounds a child sent elsewhere.
         time_limit: cx.policy.time_limit.max(Duration::from_secs(1)),
     })));
+    sid
+}
+
+/// An address as others may see it: the headers that travel in it are for the called party alone.
+fn shown(to: &str) -> String {
+    to.split_once('?')
+        .map_or(to, |(address, _)| address)
+        .to_owned()
 }

@@ -83,6 +83,7 @@ pub async fn create(ask: Ask) -> Reply {
         send_digits,
         caller_id,
         sip_auth,
+        words: to.words().to_vec(),
         parameters: without_secrets(form),
     };
     let alerts = warnings

@@ -19,7 +19,12 @@ pub enum Endpoint {
     /// `sip:user@host[;params][?X-Header=value]`.
     Sip(String),
     /// `client:identity[?parameter=value]`.
-    Client(String),
+    Client {
+        /// With `client:` before it.
+        identity: String,
+        /// For its page, decoded.
+        words: Vec<(String, String)>,
+    },
     /// `sim:…`, kept as it is.
     Sim(String),
 }
@@ -49,11 +54,16 @@ impl Endpoint {
         match scheme.to_ascii_lowercase().as_str() {
             "sip" | "sips" => sip(&text, rest, invalid),
             "client" => {
-                let identity = rest.split('?').next().unwrap_or_default();
+                let (identity, query) = rest.split_once('?').unwrap_or((rest, ""));
                 if identity.is_empty() || identity.chars().count() > MAX_IDENTITY {
                     return Err(invalid());
                 }
-                Ok(Endpoint::Client(format!("client:{rest}")))
+                Ok(Endpoint::Client {
+                    identity: format!("client:{identity}"),
+                    words: url::form_urlencoded::parse(query.as_bytes())
+                        .into_owned()
+                        .collect(),
+                })
             }
             "sim" => Ok(Endpoint::Sim(text)),
             _ => Err(invalid()),
@@ -64,7 +74,16 @@ impl Endpoint {
     pub fn text(&self) -> &str {
         match self {
             Endpoint::Number(number) => number.as_str(),
-            Endpoint::Sip(text) | Endpoint::Client(text) | Endpoint::Sim(text) => text,
+            Endpoint::Client { identity, .. } => identity,
+            Endpoint::Sip(text) | Endpoint::Sim(text) => text,
+        }
+    }
+
+    /// What the page of a client is told beside the call's own parameters.
+    pub fn words(&self) -> &[(String, String)] {
+        match self {
+            Endpoint::Client { words, .. } => words,
+            _ => &[],
         }
     }
 }
@@ -146,7 +165,7 @@ mod tests {
                 "sip:a@b.example;transport=tcp?X-A=1",
                 "sip:a@b.example;transport=tcp?X-A=1",
             ),
-            ("client:joey?room=7", "client:joey?room=7"),
+            ("client:joey?room=7", "client:joey"),
         ] {
             assert_eq!(Endpoint::parse(text).expect(text).text(), shown);
         }
