@@ -105,6 +105,16 @@
     async connect(params) {
       watch(await (Twilio.Call ? device.connect({ params }) : device.connect(params)));
     },
+    /** Runs the SDK's own test of a line to its end: its report, and the events on the way. */
+    preflight(token) {
+      const seen = [];
+      return new Promise((done) => {
+        const test = Twilio.Device.runPreflight(token);
+        for (const name of ['connected', 'sample', 'warning']) test.on(name, () => seen.push(name));
+        test.on('completed', (report) => done({ report, events: [...seen, 'completed'] }));
+        test.on('failed', (error) => done({ events: [...seen, `failed: ${error?.code} ${error?.message ?? error}`] }));
+      });
+    },
     accept: () => call.accept(),
     reject: () => call.reject(),
     hangUp: () => call.disconnect(),

@@ -82,7 +82,7 @@ await client.applications(ready.application_sid).update({ voiceUrl: `${base}/voi
 function token(identity, options = {}) {
   const { AccessToken } = twilio.jwt;
   const made = new AccessToken(account, options.key ?? ready.api_key_sid, options.secret ?? ready.api_key_secret, { identity, ttl: options.ttl ?? 3600 });
-  made.addGrant(new AccessToken.VoiceGrant({ outgoingApplicationSid: ready.application_sid, incomingAllow: true }));
+  made.addGrant(new AccessToken.VoiceGrant({ outgoingApplicationSid: options.application ?? ready.application_sid, incomingAllow: true }));
   return made.toJwt();
 }
 
@@ -289,6 +289,19 @@ for (const sdk of sdks) {
     const error = await mallory.until('device.error');
     assert.equal(error.detail.code, 31202);
   });
+
+  // Since 1.13.0.
+  if (!/^1\.([0-9]|1[0-2])\./.test(sdk.name)) {
+    await it('passes the preflight test: its own sound comes back, and the server hangs up', async (open) => {
+      const alice = await open(sdk, a, 440, { register: false });
+      const { report, events } = await alice.do('preflight', token(`${a}_preflight`, { application: ready.preflight_application_sid }));
+      assert.match(report?.callSid ?? '', /^CA[0-9a-f]{32}$/, JSON.stringify(events));
+      assert.ok(events.includes('connected') && events.at(-1) === 'completed', `${events}`);
+      const levels = report.samples.map((sample) => sample.audioOutputLevel);
+      assert.ok(levels.length >= 4 && Math.max(...levels) > 1000, `heard back: ${levels}`);
+      await state(report.callSid, 'completed');
+    });
+  }
 
   if (sdk.generation === 1) {
     await it('works with a capability token', async (open) => {

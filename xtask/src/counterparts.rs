@@ -140,6 +140,12 @@ pub const SUITES: &[Suite] = &[
         nightly: false,
     },
     Suite {
+        name: "softphone",
+        tools: &[PUPPETEER, CHROMIUM],
+        script: "browser/softphone.mjs",
+        nightly: false,
+    },
+    Suite {
         name: "browser-versions",
         tools: &[
             NODE_NEWEST,

@@ -1,4 +1,4 @@
-//! What `switchboard dev` prints to a person: where everything is, and three things to try.
+//! What `switchboard dev` prints to a person: where everything is, and four things to try.
 
 use std::fmt::Write as _;
 use std::io::IsTerminal;
@@ -166,7 +166,7 @@ pub fn banner(facts: &Facts, around: &Surroundings, language: Language, colour: 
     let _ = writeln!(
         out,
         "{}",
-        bold(t("Three things to try", "試してみましょう"))
+        bold(t("Four things to try", "試してみましょう"))
     );
     let phone = facts.phones.first().map_or("+15005550120", String::as_str);
     let number = |purpose: &str| facts.numbers.get(purpose).map_or("", String::as_str);
@@ -178,6 +178,15 @@ pub fn banner(facts: &Facts, around: &Surroundings, language: Language, colour: 
     let _ = writeln!(
         out,
         "\n  1  {}\n",
+        t(
+            "Open this page and press its button: two softphones call each other:",
+            "このページを開いてボタンを押す（2 台のソフトフォンが通話します）:"
+        )
+    );
+    let _ = writeln!(out, "{}/", facts.api);
+    let _ = writeln!(
+        out,
+        "\n  2  {}\n",
         t(
             "Call a virtual phone with curl:",
             "curl で仮想電話機に発信する:"
@@ -199,7 +208,7 @@ pub fn banner(facts: &Facts, around: &Surroundings, language: Language, colour: 
     );
     let _ = writeln!(
         out,
-        "\n  2  {}\n",
+        "\n  3  {}\n",
         t(
             "Make it say your words, and listen to what the phone heard:",
             "好きな言葉を話させて、電話機に届いた音声を聞く:"
@@ -214,7 +223,7 @@ pub fn banner(facts: &Facts, around: &Surroundings, language: Language, colour: 
         "Call your own program, which answers at http://localhost:3000/voice:",
         "http://localhost:3000/voice で応答する自分のプログラムを呼び出す:",
     );
-    let _ = writeln!(out, "\n  3  {yours}");
+    let _ = writeln!(out, "\n  4  {yours}");
     if !listens {
         let not_yet = t(
             "(nothing listens there yet; examples/menu has one to start from)",
@@ -308,6 +317,7 @@ pub mod tests {
             api_key_sid: format!("SK{one}"),
             api_key_secret: "0123456789abcdef0123456789abcdef".to_owned(),
             application_sid: format!("AP{one}"),
+            preflight_application_sid: format!("AP{:032}", 3),
             numbers: numbers
                 .into_iter()
                 .map(|(purpose, last)| (purpose.to_owned(), format!("+15005550{last}")))

@@ -24,6 +24,7 @@ mod resolver;
 mod rim;
 mod run;
 mod seed;
+mod softphone;
 mod sounds;
 mod speech;
 mod telemetry;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use api::App;
+use axum::Router;
 use model::account::AccountStatus;
 use serde::Serialize;
 use store::{Location, Store};
@@ -33,7 +34,7 @@ use crate::registrations::Registrations;
 use crate::rim::Rim;
 use crate::sounds::Sounds;
 use crate::speech::flite::Flite;
-use crate::{clock, configured, demo, interrupted, open_files, seed, tls};
+use crate::{clock, configured, demo, interrupted, open_files, seed, softphone, tls};
 
 /// What a program or a person needs to know to use this system.
 #[derive(Debug, Clone, Serialize)]
@@ -56,6 +57,8 @@ pub struct Facts {
     pub api_key_secret: String,
     /// The TwiML application of the number `yours`.
     pub application_sid: String,
+    /// The application for the SDKs' preflight test.
+    pub preflight_application_sid: String,
     /// Purpose to number.
     pub numbers: BTreeMap<String, String>,
     /// The virtual telephones.
@@ -302,7 +305,13 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         clock: Arc::new(clock::now),
         random: Arc::new(|bytes: &mut [u8]| rand::fill(bytes)),
     };
+    let page = match config.mode {
+        Mode::Development => softphone::router(rim.clone()),
+        // What it gives away is nobody's to have.
+        Mode::Production => Router::new(),
+    };
     let router = demo::router()
+        .merge(page)
         .merge(browsers::sounds::router())
         .merge(websocket::router(owner.clone()))
         .merge(api::router(app));
@@ -476,6 +485,7 @@ fn facts(
         api_key_sid: known(seed::key_sid().to_string()),
         api_key_secret: known(seed::TOKEN.to_owned()),
         application_sid: known(seed::application_sid().to_string()),
+        preflight_application_sid: known(seed::preflight_application_sid().to_string()),
         numbers: if development {
             seed::numbers()
         } else {

@@ -19,6 +19,8 @@ use model::sip_domain::{MappedList, MappingUse, SipDomain, SipDomainMapping};
 use model::trunk::{Transport, Trunk};
 use store::{Error, Store};
 
+use crate::softphone;
+
 /// The SIP domain that `localhost` stands for.
 pub const DOMAIN: &str = "local.sip.twilio.com";
 /// The token of the account and the secret of the key. Letters and digits only: the go library
@@ -53,9 +55,21 @@ pub fn key_sid() -> KeySid {
     KeySid::from_bytes(ONE)
 }
 
-/// The application.
+/// The application of the developer's own program.
 pub fn application_sid() -> ApplicationSid {
-    ApplicationSid::from_bytes(ONE)
+    numbered_application(1)
+}
+
+/// The application for the SDKs' preflight test.
+pub fn preflight_application_sid() -> ApplicationSid {
+    numbered_application(3)
+}
+
+/// One of the seeded applications.
+pub fn numbered_application(number: u8) -> ApplicationSid {
+    let mut bytes = [0; 16];
+    bytes[15] = number;
+    ApplicationSid::from_bytes(bytes)
 }
 
 /// The virtual telephones.
@@ -97,6 +111,19 @@ pub async fn sow(store: &Store, now: Wall, api: &str, network: SocketAddr) -> Re
                 number.voice_url = Some(url)
             })
             .await?;
+    }
+    for (sid, name, path) in [
+        (softphone::application_sid(), "Softphone", softphone::PROGRAM),
+        (preflight_application_sid(), "Preflight", softphone::PREFLIGHT),
+    ] {
+        let mut application = Application::new(sid, account, now);
+        application.friendly_name = Some(name.to_owned());
+        application.voice_url = Some(format!("{api}{path}"));
+        let url = application.voice_url.clone();
+        let kept = store.applications().update(account, sid, move |kept| kept.voice_url = url);
+        if kept.await?.is_none() {
+            store.applications().insert(application).await?;
+        }
     }
     Ok(())
 }
