@@ -163,11 +163,7 @@ pub fn banner(facts: &Facts, around: &Surroundings, language: Language, colour: 
     );
     out.push('\n');
 
-    let _ = writeln!(
-        out,
-        "{}",
-        bold(t("Four things to try", "試してみましょう"))
-    );
+    let _ = writeln!(out, "{}", bold(t("Four things to try", "試してみましょう")));
     let phone = facts.phones.first().map_or("+15005550120", String::as_str);
     let number = |purpose: &str| facts.numbers.get(purpose).map_or("", String::as_str);
     let from = if number("demo").is_empty() {

@@ -113,16 +113,25 @@ pub async fn sow(store: &Store, now: Wall, api: &str, network: SocketAddr) -> Re
             .await?;
     }
     for (sid, name, path) in [
-        (softphone::application_sid(), "Softphone", softphone::PROGRAM),
-        (preflight_application_sid(), "Preflight", softphone::PREFLIGHT),
+        (
+            softphone::application_sid(),
+            "Softphone",
+            softphone::PROGRAM,
+        ),
+        (
+            preflight_application_sid(),
+            "Preflight",
+            softphone::PREFLIGHT,
+        ),
     ] {
         let mut application = Application::new(sid, account, now);
         application.friendly_name = Some(name.to_owned());
         application.voice_url = Some(format!("{api}{path}"));
         let url = application.voice_url.clone();
-        let kept = store.applications().update(account, sid, move |kept| kept.voice_url = url);
+        let applications = store.applications();
+        let kept = applications.update(account, sid, move |kept| kept.voice_url = url);
         if kept.await?.is_none() {
-            store.applications().insert(application).await?;
+            applications.insert(application).await?;
         }
     }
     Ok(())

@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::rim::Rim;
-use crate::{clock, seed};
+use crate::{banner, clock, seed};
 
 mod program;
 
@@ -190,14 +190,16 @@ pub fn application_sid() -> ApplicationSid {
     seed::numbered_application(2)
 }
 
-/// Who can be dialled.
+/// Who can be dialled, and how this program is called on the command line.
 async fn directory() -> Json<Value> {
-    let numbers: Vec<_> = seed::numbers()
+    let numbers: Vec<_> = seed::NUMBERS
         .into_iter()
+        .map(|(purpose, number, _)| (purpose, number))
+        .chain([("yours", seed::YOURS)])
         .map(|(purpose, number)| json!({ "purpose": purpose, "number": number }))
         .collect();
     let phones: Vec<_> = seed::phones().iter().map(ToString::to_string).collect();
-    Json(json!({ "numbers": numbers, "phones": phones }))
+    Json(json!({ "numbers": numbers, "phones": phones, "program": banner::program() }))
 }
 
 #[derive(Deserialize)]
@@ -208,7 +210,10 @@ struct Sentence {
 /// A sentence of the robot, as a WAV file.
 async fn speech(State(rim): State<Rim>, Query(sentence): Query<Sentence>) -> Response {
     if sentence.text.chars().count() > LONGEST_SENTENCE {
-        return refusal(StatusCode::BAD_REQUEST, "a sentence has 300 characters at most");
+        return refusal(
+            StatusCode::BAD_REQUEST,
+            "a sentence has 300 characters at most",
+        );
     }
     match rim.sounds.speech(&sentence.text, None, None).await {
         Ok(sound) => {
@@ -227,7 +232,8 @@ async fn speech(State(rim): State<Rim>, Query(sentence): Query<Sentence>) -> Res
 /// of ours (DNS rebinding).
 async fn at_home(request: Request, next: Next) -> Response {
     if host(request.headers(), request.uri()).is_none() {
-        let text = "this page is only at http://127.0.0.1 and http://localhost, with the port of the API";
+        let text =
+            "this page is only at http://127.0.0.1 and http://localhost, with the port of the API";
         return refusal(StatusCode::NOT_FOUND, text);
     }
     next.run(request).await
@@ -246,7 +252,10 @@ async fn of_our_page(request: Request, next: Next) -> Response {
     });
     let same_site = text_of(headers, &SEC_FETCH_SITE).is_none_or(|site| site == "same-origin");
     if !same_origin || !same_site {
-        return refusal(StatusCode::FORBIDDEN, "only Switchboard's own page may ask this");
+        return refusal(
+            StatusCode::FORBIDDEN,
+            "only Switchboard's own page may ask this",
+        );
     }
     next.run(request).await
 }
@@ -255,7 +264,10 @@ async fn of_our_page(request: Request, next: Next) -> Response {
 async fn of_no_page(request: Request, next: Next) -> Response {
     let headers = request.headers();
     if headers.contains_key(ORIGIN) || headers.contains_key(&SEC_FETCH_SITE) {
-        return refusal(StatusCode::FORBIDDEN, "only Switchboard itself may ask this");
+        return refusal(
+            StatusCode::FORBIDDEN,
+            "only Switchboard itself may ask this",
+        );
     }
     next.run(request).await
 }
@@ -297,7 +309,13 @@ mod tests {
 
     #[test]
     fn only_names_of_this_computer_are_home() {
-        for name in ["localhost", "localhost:8460", "127.0.0.1:1", "[::1]:8460", "[::1]"] {
+        for name in [
+            "localhost",
+            "localhost:8460",
+            "127.0.0.1:1",
+            "[::1]:8460",
+            "[::1]",
+        ] {
             assert_eq!(asked_at(name).as_deref(), Some(name));
         }
         for name in [
@@ -323,9 +341,17 @@ mod tests {
         };
         let voice = token.voice.unwrap();
         assert_eq!(token.identity.as_deref(), Some("ada"));
-        assert_eq!((voice.incoming, voice.outgoing), (true, Some(application_sid())));
+        assert_eq!(
+            (voice.incoming, voice.outgoing),
+            (true, Some(application_sid()))
+        );
         let late = now.after(std::time::Duration::from_secs(LIFETIME + 1));
-        assert!(Unverified::parse(&signed).unwrap().verify(seed::TOKEN, late).is_err());
+        assert!(
+            Unverified::parse(&signed)
+                .unwrap()
+                .verify(seed::TOKEN, late)
+                .is_err()
+        );
     }
 
     #[test]

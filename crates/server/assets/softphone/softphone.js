@@ -14,6 +14,8 @@ const part = (id) => document.getElementById(id);
 const cards = [];
 const history = [];
 let conversing = false;
+/** How Switchboard is called on the command line. */
+let program = 'switchboard';
 
 /** A token of the development account for one of the page's telephones. */
 async function token(identity) {
@@ -79,7 +81,7 @@ function toggleSecond() {
 function note(card, { key, values, sid }) {
   history.unshift({ at: new Date(), card: card.number ? `${card.phone.name} ${card.number}` : card.phone.name, key, values });
   history.splice(LINES);
-  if (/^CA/.test(sid ?? '')) part('logs').textContent = `switchboard logs --call ${sid}`;
+  if (/^CA/.test(sid ?? '')) part('logs').textContent = `${program} logs --call ${sid}`;
   list();
 }
 
@@ -132,7 +134,9 @@ function relabel() {
 
 async function directory() {
   const answer = await fetch('/_switchboard/v1/softphone/directory');
-  const { numbers, phones } = await answer.json();
+  const { numbers, phones, program: name } = await answer.json();
+  program = name;
+  part('command').textContent = `${program} call --to client:ada --speak "Hello Ada"`;
   const entry = (number, purpose) => {
     const row = part('entry').content.firstElementChild.cloneNode(true);
     const [button, what] = row.children;
@@ -141,7 +145,9 @@ async function directory() {
     else what.remove();
     return row;
   };
-  part('numbers').append(...[...numbers.map(({ number, purpose }) => entry(number, purpose)), entry('preflight', 'preflight')]);
+  const check = entry('preflight', 'preflight');
+  check.firstElementChild.dataset.t = 'check';
+  part('numbers').append(...numbers.map(({ number, purpose }) => entry(number, purpose)), check);
   part('virtual').append(...phones.map((number) => entry(number)));
   part('known').append(...[...numbers.map(({ number }) => number), ...phones, 'client:ada', 'client:bob'].map((value) => Object.assign(document.createElement('option'), { value })));
   write(part('directory'));

@@ -30,7 +30,8 @@ const EN = {
   percent: '{value} %', ms: '{value} ms', seconds: '{value} s', none: '–',
 
   directory: 'Numbers to dial', directoryHint: 'One click, and Ada calls.',
-  demo: 'a greeting, and music', echo: 'you hear yourself', menu: 'press 1, 2 or another key', failures: 'choose what goes wrong', yours: 'your own program', preflight: 'line check: 8 seconds of yourself',
+  demo: 'a greeting, and music', echo: 'you hear yourself', menu: 'press 1, 2 or another key', failures: 'choose what goes wrong', yours: 'your own program, at http://localhost:3000/voice',
+  check: 'Line check', preflight: 'eight seconds of your own sound',
   phones: 'Ten virtual phones that answer and listen:',
   incoming: 'Call a telephone in this page from the command line:',
   copy: 'Copy', copied: 'Copied',
@@ -100,7 +101,8 @@ const JA = {
   percent: '{value} %', ms: '{value} ミリ秒', seconds: '{value} 秒', none: '–',
 
   directory: 'かけられる番号', directoryHint: 'クリックすると Ada が発信します。',
-  demo: 'あいさつと音楽', echo: '自分の声が返る', menu: '1、2、その他のキーを押す', failures: '不具合を選ぶ', yours: 'あなたのプログラム', preflight: '回線の確認（自分の音を 8 秒）',
+  demo: 'あいさつと音楽', echo: '自分の声が返る', menu: '1、2、その他のキーを押す', failures: '不具合を選ぶ', yours: 'あなたのプログラム（http://localhost:3000/voice）',
+  check: '回線の確認', preflight: '自分の音を 8 秒間聞く',
   phones: '応答して聞くだけの仮想電話機（10 台）:',
   incoming: 'コマンドラインから、このページの電話にかける:',
   copy: 'コピー', copied: 'コピー済み',

@@ -145,13 +145,20 @@ mod tests {
         let said = |form: &'static str| async move {
             body(after(RawForm(axum::body::Bytes::from_static(form.as_bytes()))).await).await
         };
-        assert!(said("DialCallStatus=no-answer").await.contains("Nobody answered"));
+        assert!(
+            said("DialCallStatus=no-answer")
+                .await
+                .contains("Nobody answered")
+        );
         assert!(said("DialCallStatus=completed").await.contains("<Hangup/>"));
     }
 
     #[test]
     fn what_the_page_dials_cannot_add_verbs() {
-        assert_eq!(escaped("</Client><Hangup/>&"), "&lt;/Client&gt;&lt;Hangup/&gt;&amp;");
+        assert_eq!(
+            escaped("</Client><Hangup/>&"),
+            "&lt;/Client&gt;&lt;Hangup/&gt;&amp;"
+        );
         assert_eq!(field(b"To=&To=a%26b&x=1", "To").as_deref(), Some("a&b"));
     }
 }
