@@ -34,7 +34,8 @@ class Strip {
     brush.clearRect(0, 0, width, height);
     brush.fillStyle = color;
     this.#levels.forEach((level, at) => {
-      const tall = Math.max(scale, (level / 100) * height);
+      // The ear hears decibels, the eye tells taller bars apart more easily.
+      const tall = Math.max(scale, (level / 100) ** 1.8 * height);
       brush.globalAlpha = level ? 0.35 + (0.65 * at) / HISTORY : 0.25;
       brush.fillRect(at * pitch, (height - tall) / 2, Math.max(1, pitch * 0.62), tall);
     });
