@@ -242,7 +242,7 @@ export class Phone extends EventTarget {
     if (this.call?.sid !== callsid) return;
     const late = this.state === State.ANSWERING || this.state === State.TALKING;
     // Another telephone of the same name is still another telephone.
-    const own = by === this.identity;
+    const own = [this.identity, `client:${this.identity}`].includes(by);
     this.inform(`${late ? 'tooLate' : 'elsewhere'}${own ? 'Own' : ''}`, { by });
   }
 
