@@ -290,7 +290,7 @@ for (const sdk of sdks) {
     assert.equal(error.detail.code, 31202);
   });
 
-  // Since 1.13.0.
+  // counterparts-60, since 1.13.0.
   if (!/^1\.([0-9]|1[0-2])\./.test(sdk.name)) {
     await it('passes the preflight test: its own sound comes back, and the server hangs up', async (open) => {
       const alice = await open(sdk, a, 440, { register: false });
