@@ -112,6 +112,13 @@ async function heardBy(number) {
   return readWav(Buffer.from(await answer.arrayBuffer()));
 }
 
+/** What was measured in a call. */
+async function telemetry(sid) {
+  const answer = await fetch(`${ready.api}/_switchboard/v1/calls/${sid}/telemetry`, { headers: { authorization: `Basic ${btoa(`${account}:${secret}`)}` } });
+  assert.equal(answer.status, 200);
+  return answer.json();
+}
+
 const state = async (sid, wanted) =>
   until(`${sid} ${wanted}`, async () => {
     const now = await client.calls(sid).fetch();
@@ -214,6 +221,26 @@ for (const sdk of sdks) {
     await state(call.sid, 'in-progress');
     await client.calls(call.sid).update({ status: 'completed' });
     await alice.until('call.disconnect');
+  });
+
+  await it('tells how its call went: events and samples are kept under the call', async (open) => {
+    const alice = await open(sdk, a, 440);
+    await alice.do('connect', { To: 'hum' });
+    await alice.until('call.accept');
+    await alice.hears(SERVER);
+    await alice.do('mute', true);
+    await sleep(2500);
+    const sid = await alice.do('sid');
+    await alice.do('hangUp');
+    await alice.until('call.disconnect');
+    const wanted = ['connection/accepted-by-remote', 'connection/muted', 'connection/disconnected-by-local'];
+    const kept = await until('the telemetry', async () => {
+      const found = await telemetry(sid);
+      const names = found.events.map((event) => `${event.group}/${event.name}`);
+      return wanted.every((name) => names.includes(name)) && found.metrics.length >= 2 && found;
+    });
+    assert.ok(kept.events.every((event) => event.payload.call_sid === sid && event.timestamp), 'each event is of the call');
+    assert.ok(kept.metrics.at(-1).total_packets_received > 50, JSON.stringify(kept.metrics.at(-1)));
   });
 
   await it('rejects: the call is busy', async (open) => {

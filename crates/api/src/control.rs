@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 pub mod applications;
 pub mod health;
 pub mod phones;
+pub mod telemetry;
 pub mod trunks;
 
 /// The route table, one line a resource.
@@ -25,6 +26,10 @@ pub(crate) fn routes() -> Router {
         .route(
             "/_switchboard/v1/phones/{number}/heard.wav",
             get(phones::heard),
+        )
+        .route(
+            "/_switchboard/v1/calls/{sid}/telemetry",
+            get(telemetry::fetch),
         )
         .route(
             "/_switchboard/v1/trunks",

@@ -199,7 +199,7 @@ impl Gate {
                 ACCESS_CONTROL_ALLOW_HEADERS,
                 "Accept, Authorization, Content-Type, If-Match, If-Modified-Since, \
                  If-None-Match, If-Unmodified-Since, Idempotency-Key, X-Twilio-Client, \
-                 X-Pre-Auth-Context, X-Target-Region",
+                 X-Pre-Auth-Context, X-Target-Region, X-Twilio-Token",
             ),
             (ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"),
             (

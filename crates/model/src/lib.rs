@@ -21,6 +21,7 @@ pub mod phone_number;
 pub mod pii;
 pub mod sid;
 pub mod sip_domain;
+pub mod telemetry;
 pub mod token;
 pub mod trunk;
 

@@ -8,6 +8,7 @@
 
 pub mod pass;
 pub mod sounds;
+pub mod telemetry;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};

@@ -313,6 +313,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let router = demo::router()
         .merge(page)
         .merge(browsers::sounds::router())
+        .merge(browsers::telemetry::router(rim.clone()))
         .merge(websocket::router(owner.clone()))
         .merge(api::router(app));
     let api_tls = https

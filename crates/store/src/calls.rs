@@ -43,7 +43,7 @@ impl Record for CallRecord {
         ]
     }
     fn removing(connection: &mut Connection, sid: &str) -> Result<(), Error> {
-        for table in ["events", "alerts"] {
+        for table in ["events", "alerts", "telemetry"] {
             rows::delete(connection, table, &Filters::default().eq("call", sid))?;
         }
         Ok(())
@@ -209,6 +209,9 @@ impl Calls<'_> {
                     "DELETE FROM alerts WHERE sid IN (SELECT sid FROM alerts AS a \
                      WHERE created < $1 AND NOT EXISTS \
                      (SELECT 1 FROM calls WHERE calls.sid = a.call) LIMIT $2)",
+                    "DELETE FROM telemetry WHERE sid IN (SELECT sid FROM telemetry AS t \
+                     WHERE created < $1 AND NOT EXISTS \
+                     (SELECT 1 FROM calls WHERE calls.sid = t.call) LIMIT $2)",
                 ] {
                     connection.execute(sql, &values)?;
                 }

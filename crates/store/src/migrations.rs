@@ -9,6 +9,7 @@ const STEPS: &[(i64, &str)] = &[
     (2, include_str!("../migrations/0002_wills.sql")),
     (3, include_str!("../migrations/0003_bindings.sql")),
     (4, include_str!("../migrations/0004_life.sql")),
+    (5, include_str!("../migrations/0005_telemetry.sql")),
 ];
 
 /// Brings a database to the newest step, each step in a transaction of its own.

@@ -1,0 +1,211 @@
+//! What the SDKs tell of their calls: `/v4/EndpointEvents` and `/v4/EndpointMetrics`, authenticated
+//! by the token of the page (`voice-client.md` 6.1). Kept for Insights.
+//!
+//! From 2.1 on an SDK goes where `connected` sends it, which may be `/insights?h=…/v4/EndpointEvents`.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, RawQuery, State};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_MAX_AGE,
+};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use model::now::Wall;
+use model::sid::{AccountSid, CallSid};
+use model::telemetry::{Telemetry, TelemetryKind};
+use model::token::Token;
+use serde_json::{Map, Value, json};
+
+use super::pass;
+use crate::clock;
+use crate::rim::Rim;
+
+/// Longest body, in bytes: a batch of ten samples is about 8 kB.
+const LARGEST: usize = 32 * 1024;
+/// Most samples of one batch; the SDKs send ten.
+const BATCH: usize = 60;
+/// The two endpoints; one handler reads both, by what the payload is.
+const PATHS: [&str; 2] = ["/v4/EndpointEvents", "/v4/EndpointMetrics"];
+
+/// The endpoints, for pages of any origin.
+pub fn router(rim: Rim) -> Router {
+    let mut router = Router::new().route("/insights", post(led).options(preflight));
+    for path in PATHS {
+        router = router.route(path, post(receive).options(preflight));
+    }
+    router
+        .layer(DefaultBodyLimit::max(LARGEST))
+        .layer(middleware::from_fn(share))
+        .with_state(rim)
+}
+
+/// Lets pages of any origin send, and read the answer.
+async fn share(request: Request<axum::body::Body>, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    for (name, value) in [
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "POST"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "content-type, x-twilio-token"),
+        (ACCESS_CONTROL_MAX_AGE, "86400"),
+    ] {
+        let headers = response.headers_mut();
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn preflight() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+/// The name of the endpoint stands at the end of the query.
+async fn led(
+    State(rim): State<Rim>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let query = query.unwrap_or_default();
+    if !PATHS.iter().any(|path| query.ends_with(path)) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    receive(State(rim), headers, body).await
+}
+
+async fn receive(State(rim): State<Rim>, headers: HeaderMap, body: Bytes) -> Response {
+    let token = headers.get("x-twilio-token").and_then(|t| t.to_str().ok());
+    let token = match pass::verify(&rim, token.unwrap_or_default()).await {
+        Ok(token) => token,
+        Err(fault) => {
+            let body = json!({ "code": fault.code, "message": fault.message });
+            return (StatusCode::UNAUTHORIZED, axum::Json(body)).into_response();
+        }
+    };
+    let Ok(Value::Object(envelope)) = serde_json::from_slice(&body) else {
+        let body = json!({ "message": "The body must be a JSON object" });
+        return (StatusCode::BAD_REQUEST, axum::Json(body)).into_response();
+    };
+    let account = match &token {
+        Token::Access(token) => token.account,
+        Token::Capability(token) => token.account,
+    };
+    let entries = read(account, envelope, clock::now().wall);
+    match rim.store.telemetry().append(entries).await {
+        Ok(_) => axum::Json(json!({})).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "telemetry was not written down");
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+    }
+}
+
+/// The entries in an envelope (`voice-client.md` 6.2); what names no call is left out.
+fn read(account: AccountSid, mut envelope: Map<String, Value>, now: Wall) -> Vec<Telemetry> {
+    let entry = |call, kind, content| Telemetry {
+        account,
+        call,
+        kind,
+        content,
+        created: now,
+    };
+    match envelope.remove("payload") {
+        Some(Value::Object(payload)) => {
+            let Some(call) = call_of(&payload) else {
+                return Vec::new();
+            };
+            let mut content = Map::new();
+            for name in ["timestamp", "group", "name", "level"] {
+                content.insert(name.to_owned(), envelope.remove(name).unwrap_or_default());
+            }
+            content.insert("payload".to_owned(), Value::Object(payload));
+            vec![entry(call, TelemetryKind::Event, Value::Object(content))]
+        }
+        Some(Value::Array(samples)) => {
+            // A page has several calls, but each batch is of one.
+            let mut entries: Vec<(CallSid, Vec<Value>)> = Vec::new();
+            for sample in samples.into_iter().take(BATCH) {
+                let Value::Object(sample) = sample else {
+                    continue;
+                };
+                let Some(call) = call_of(&sample) else {
+                    continue;
+                };
+                match entries.iter_mut().find(|(known, _)| *known == call) {
+                    Some((_, samples)) => samples.push(Value::Object(sample)),
+                    None => entries.push((call, vec![Value::Object(sample)])),
+                }
+            }
+            entries
+                .into_iter()
+                .map(|(call, samples)| entry(call, TelemetryKind::Metrics, Value::Array(samples)))
+                .collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn call_of(payload: &Map<String, Value>) -> Option<CallSid> {
+    payload.get("call_sid")?.as_str()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACCOUNT: AccountSid = AccountSid::from_bytes([1; 16]);
+
+    fn read_text(text: Value) -> Vec<Telemetry> {
+        let Value::Object(envelope) = text else {
+            return Vec::new();
+        };
+        read(ACCOUNT, envelope, Wall(7))
+    }
+
+    #[test]
+    fn an_event_is_kept_under_its_call() {
+        let call = CallSid::from_bytes([2; 16]);
+        let envelope = json!({
+            "publisher": "twilio-js-sdk", "group": "connection", "name": "muted", "level": "INFO",
+            "timestamp": "2026-01-01T00:00:00.000Z", "payload_type": "application/json",
+            "payload": { "call_sid": call, "direction": "INCOMING" },
+        });
+        let entries = read_text(envelope);
+        assert_eq!(entries.len(), 1);
+        assert_eq!(
+            (entries[0].call, entries[0].kind),
+            (call, TelemetryKind::Event)
+        );
+        assert_eq!(entries[0].content["name"], "muted");
+        assert_eq!(entries[0].content["payload"]["direction"], "INCOMING");
+    }
+
+    #[test]
+    fn samples_are_kept_under_their_calls() {
+        let calls = [1, 2].map(|byte| CallSid::from_bytes([byte; 16]));
+        let sample = |at: usize| json!({ "call_sid": calls[at], "rtt": at });
+        let envelope = json!({ "payload": [sample(0), sample(1), sample(0), 5, {}] });
+        let entries = read_text(envelope);
+        let lengths: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.call, entry.content.as_array().map(Vec::len)))
+            .collect();
+        assert_eq!(lengths, [(calls[0], Some(2)), (calls[1], Some(1))]);
+    }
+
+    #[test]
+    fn what_names_no_call_is_left_out() {
+        for payload in [
+            json!({ "temp_call_sid": "TJS1" }),
+            json!([]),
+            json!(4),
+            json!({"call_sid": "CA"}),
+        ] {
+            assert_eq!(read_text(json!({ "payload": payload })), []);
+        }
+        assert_eq!(read_text(json!({})), []);
+    }
+}
