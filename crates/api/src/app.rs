@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::now::{Now, Wall};
 use store::Store;
 
+use crate::browsers::Browsers;
 use crate::control::health::Health;
 use crate::control::phones::Phones;
 use crate::live::LiveCalls;
@@ -23,6 +24,8 @@ pub struct App {
     pub store: Store,
     /// The calls that run now.
     pub live: Arc<dyn LiveCalls>,
+    /// Browser phones.
+    pub browsers: Arc<dyn Browsers>,
     /// The virtual telephones of the development mode.
     pub phones: Arc<dyn Phones>,
     /// Whether the node is well, and its numbers.
@@ -52,6 +55,8 @@ pub struct Settings {
     pub validate_caller_ids_at_once: bool,
     /// Where the demo document is served: `VoiceUrl` of a number that is bought without any.
     pub demo_url: Option<String>,
+    /// Whether what would harm customers, like a bad network on purpose, is allowed.
+    pub development: bool,
 }
 
 impl Default for Settings {
@@ -63,6 +68,7 @@ impl Default for Settings {
             max_call_duration: Duration::from_secs(14_400),
             validate_caller_ids_at_once: true,
             demo_url: None,
+            development: false,
         }
     }
 }

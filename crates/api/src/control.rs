@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 pub mod applications;
 pub mod health;
+pub mod impairment;
 pub mod phones;
 pub mod telemetry;
 pub mod trunks;
@@ -26,6 +27,10 @@ pub(crate) fn routes() -> Router {
         .route(
             "/_switchboard/v1/phones/{number}/heard.wav",
             get(phones::heard),
+        )
+        .route(
+            "/_switchboard/v1/calls/{sid}/impairment",
+            post(impairment::set),
         )
         .route(
             "/_switchboard/v1/calls/{sid}/telemetry",

@@ -8,6 +8,7 @@
 pub mod app;
 pub mod ask;
 pub mod auth;
+pub mod browsers;
 pub mod control;
 pub mod date;
 pub mod error;

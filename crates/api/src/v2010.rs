@@ -1,7 +1,7 @@
 //! The resources of `/2010-04-01`, one file each.
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{delete, get, post};
 use model::phone_number::NumberType;
 
 use crate::ask::Ask;
@@ -16,6 +16,7 @@ pub mod keys;
 pub mod notifications;
 pub mod outgoing_caller_ids;
 pub mod sip;
+pub mod tokens;
 pub mod version;
 
 /// The route table, one line a resource.
@@ -23,6 +24,7 @@ pub mod version;
 pub(crate) fn routes() -> Router {
     use {applications as ap, available_numbers as av, incoming_numbers as pn};
     use {notifications as no, outgoing_caller_ids as ci};
+    use calls::{user_defined_message_subscriptions as uds, user_defined_messages as udm};
     const BASE: &str = "/2010-04-01/Accounts/{account}";
     let at = |path: &str| format!("{BASE}{path}");
     let mut router = Router::new()
@@ -35,6 +37,10 @@ pub(crate) fn routes() -> Router {
         .route(&at("/Calls/{sid}/Events"), get(calls::events::list))
         .route(&at("/Calls/{sid}/Notifications"), get(no::list_of_call))
         .route(&at("/Calls/{call}/Notifications/{sid}"), get(no::fetch_of_call))
+        .route(&at("/Calls/{sid}/UserDefinedMessages"), post(udm::create))
+        .route(&at("/Calls/{sid}/UserDefinedMessageSubscriptions"), post(uds::create))
+        .route(&at("/Calls/{call}/UserDefinedMessageSubscriptions/{sid}"), delete(uds::delete))
+        .route(&at("/Tokens"), post(tokens::create))
         .route(&at("/Notifications"), get(no::list))
         .route(&at("/Notifications/{sid}"), get(no::fetch))
         .route(&at("/Applications"), get(ap::list).post(ap::create))

@@ -46,6 +46,7 @@ impl Endpoint {
                         "IpAccessControlLists" | "IpAccessControlListMappings" => "AL",
                         "Credentials" => "CR",
                         "IpAddresses" => "IP",
+                        "UserDefinedMessageSubscriptions" => "ZY",
                         _ => "XX",
                     };
                     path.push_str(&format!("{prefix}{}", "0".repeat(32)));

@@ -13,8 +13,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::quality::{Gauge, Sample};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::format::{Codec, CodecSpec, FormatParams, PayloadParams};
@@ -27,6 +28,8 @@ use str0m::{Candidate, IceConnectionState, Input, Rtc, RtcConfig, RtcError};
 const TELEPHONE_EVENT: u8 = 101;
 /// Bytes of an RTP header without sources and extensions (RFC 3550 section 5.1).
 const HEADER: usize = 12;
+/// How often it is measured how the sound is.
+const MEASURED: Duration = Duration::from_secs(1);
 /// The largest description that is read; the SDKs' are about 4 kB.
 const LONGEST: usize = 32 * 1024;
 
@@ -119,6 +122,8 @@ pub enum Output {
     Disconnected,
     /// DTLS was closed by the browser, or failed. Final.
     Closed,
+    /// How the last second was; told while connected.
+    Measured(Sample),
     /// Nothing to do until then.
     Wait(Instant),
 }
@@ -133,6 +138,7 @@ pub struct Peer {
     sent: Option<u64>,
     local: SocketAddr,
     closed: bool,
+    gauge: Gauge,
 }
 
 impl std::fmt::Debug for Peer {
@@ -151,7 +157,7 @@ impl Peer {
             .set_dtls_cert(identity.certificate.clone())
             .set_ice_lite(true)
             .set_rtp_mode(true)
-            .set_stats_interval(None)
+            .set_stats_interval(Some(MEASURED))
             .clear_codecs()
             .clear_extension_map()
             .enable_pcmu(true, false)
@@ -179,6 +185,7 @@ impl Peer {
             sent: None,
             local: announced.first().copied().unwrap_or(unspecified),
             closed: false,
+            gauge: Gauge::default(),
         }
     }
 
@@ -283,6 +290,7 @@ impl Peer {
             )
             .marker(packet[1] & 0x80 != 0),
         );
+        self.gauge.sent();
     }
 
     /// Ends: RTCP BYE and DTLS close are left to be polled.
@@ -324,7 +332,24 @@ impl Peer {
     fn translate(&mut self, event: str0m::Event) -> Option<Output> {
         use str0m::Event as E;
         match event {
-            E::RtpPacket(packet) => Some(Output::Packet(plain(&packet))),
+            E::RtpPacket(packet) => {
+                let kind = *packet.header.payload_type;
+                let mut codecs = self.agreed.iter().flat_map(|agreed| &agreed.codecs);
+                if let Some(codec) = codecs.find(|codec| codec.payload_type == kind) {
+                    let (at, number) = (packet.timestamp, *packet.seq_no);
+                    self.gauge
+                        .arrived(at, number, packet.header.timestamp, codec.clock_rate);
+                }
+                Some(Output::Packet(plain(&packet)))
+            }
+            E::MediaEgressStats(stats) => {
+                self.gauge.rtt = stats.rtt;
+                self.gauge.lost_there = stats.loss.map(|fraction| fraction * 100.0);
+                None
+            }
+            E::PeerStats(_) if self.rtc.is_connected() => {
+                Some(Output::Measured(self.gauge.sample()))
+            }
             E::Connected => Some(Output::Connected),
             E::IceConnectionStateChange(IceConnectionState::Disconnected) => {
                 Some(Output::Disconnected)
@@ -382,7 +407,7 @@ impl Peer {
         if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
             // The port paces by its tick already; resending late sound is of no use.
             stream.set_unpaced(true);
-            stream.set_rtx_cache(0, std::time::Duration::ZERO, None);
+            stream.set_rtx_cache(0, Duration::ZERO, None);
         }
         Ok(agreed)
     }

@@ -105,12 +105,17 @@ impl Peers {
         Ok(answer)
     }
 
-    /// Takes a datagram; false when it was nobody's.
-    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> bool {
+    /// Whose a datagram seems to be, before anything is proven.
+    pub fn whose(&self, from: SocketAddr, bytes: &[u8]) -> Option<PeerId> {
         let named = stun_username(bytes)
             .and_then(|name| name.split(':').next())
             .and_then(|fragment| self.by_fragment.get(fragment));
-        let Some(id) = named.or_else(|| self.by_address.get(&from)).copied() else {
+        named.or_else(|| self.by_address.get(&from)).copied()
+    }
+
+    /// Takes a datagram; false when it was nobody's.
+    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> bool {
+        let Some(id) = self.whose(from, bytes) else {
             return false;
         };
         let Some(entry) = self.entries.get_mut(&id) else {

@@ -124,7 +124,7 @@ impl Line {
                         self.peer_wait = at;
                         break;
                     }
-                    Some(Output::Disconnected | Output::Closed) => {}
+                    Some(Output::Disconnected | Output::Closed | Output::Measured(_)) => {}
                     None => break,
                 }
             }

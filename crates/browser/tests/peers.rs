@@ -109,7 +109,10 @@ impl World {
                     }
                     Output::Packet(packet) => self.packets.push((id, packet)),
                     Output::Connected => self.connected.push(id),
-                    Output::Disconnected | Output::Closed | Output::Wait(_) => {}
+                    Output::Disconnected
+                    | Output::Closed
+                    | Output::Measured(_)
+                    | Output::Wait(_) => {}
                 }
             }
             for browser in &mut self.browsers {

@@ -122,6 +122,10 @@ sids! {
     RecordingSid = "RE";
     /// One request to our API, named in the response headers.
     RequestSid = "RQ";
+    /// A call message to or from a page.
+    UserDefinedMessageSid = "KX";
+    /// Who is told the call messages of a page.
+    UserDefinedMessageSubscriptionSid = "ZY";
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@
 //! `effects.rs`. Descriptions are made by `browser::Peer`, one for each device that rings; the peer
 //! of the device that answers moves to the media thread (`drivers/webrtc.rs`).
 
+pub mod messages;
 pub mod pass;
+pub mod port;
 pub mod sounds;
 pub mod telemetry;
 
@@ -30,7 +32,7 @@ use voice::effect::Invite;
 use voice::input::{Incoming, LegEvent, LegId};
 
 use crate::drivers::switch::{Happening, Node};
-use crate::drivers::webrtc::Link;
+use crate::drivers::webrtc::{About, Link};
 use crate::drivers::websocket::{Arrival, Outgoing};
 use crate::inbound;
 use crate::legs::Leg;
@@ -46,6 +48,8 @@ const SOUND: Duration = Duration::from_secs(30);
 pub struct BrowserPart {
     /// Its call; also what the signalling knows it by.
     pub call: CallSid,
+    /// The call and whose it is.
+    pub about: About,
     /// The media of each device that it rings at.
     ringing: HashMap<DeviceId, Peer>,
     /// Our answer to a call from a browser, until it is sent.
@@ -70,6 +74,8 @@ pub struct Browsers {
     late_answers: HashMap<ApplicationSid, LateAnswer>,
     /// When it is looked whether the sound of a leg has come; the delay is always the same.
     expected: VecDeque<(Instant, LegId)>,
+    /// Call messages.
+    pub messages: messages::Messages,
 }
 
 impl Browsers {
@@ -82,6 +88,7 @@ impl Browsers {
             arriving: HashSet::new(),
             late_answers: HashMap::new(),
             expected: VecDeque::new(),
+            messages: messages::Messages::default(),
         }
     }
 
@@ -292,7 +299,7 @@ impl Node {
                 tracing::info!(%call, device = device.0, ?told, "answered too late")
             }
             Event::MessageReceived { call, message, .. } => {
-                tracing::debug!(%call, kind = message.message_type, "call message")
+                self.message_received(now, call, &message)
             }
             Event::SignallingLost { call, device } => {
                 tracing::info!(%call, device = device.0, "a browser's connection dropped; its call goes on")
@@ -349,13 +356,19 @@ impl Node {
             Ok(incoming) => incoming,
             Err(fault) => return refuse(self, fault),
         };
+        let about = About {
+            account: invited.owner.account,
+            call: invited.call,
+        };
         let mut peer = self.media.peer();
         let media = self.media.open_for_browser();
         let answered = peer
             .answer(&invited.sdp)
             .map_err(|error| error.to_string())
             .and_then(|(answer, _)| {
-                media.attach(peer).map_err(|error| error.to_string())?;
+                media
+                    .attach(peer, about)
+                    .map_err(|error| error.to_string())?;
                 Ok(answer)
             });
         let answer = match answered {
@@ -364,7 +377,7 @@ impl Node {
         };
         let id = self.legs.incoming_id();
         incoming.leg = id;
-        self.insert_browser_leg(id, invited.call, media, HashMap::new(), Some(answer));
+        self.insert_browser_leg(id, about, media, HashMap::new(), Some(answer));
         self.switch.handle_input(now, Input::Incoming(incoming));
     }
 
@@ -406,7 +419,11 @@ impl Node {
             parameters.push(("Params".to_owned(), custom));
         }
         let media = self.media.open_for_browser();
-        self.insert_browser_leg(id, invite.call, media, ringing, None);
+        let about = About {
+            account: invite.account,
+            call: invite.call,
+        };
+        self.insert_browser_leg(id, about, media, ringing, None);
         self.browsers.signalling.invite(Invitation {
             call: invite.call,
             owner,
@@ -443,13 +460,14 @@ impl Node {
         let peer = part.ringing.remove(&device);
         // The others were told; nothing ever flows to them.
         part.ringing.clear();
+        let about = part.about;
         let usable = peer.is_some_and(|mut peer| {
             peer.accept(sdp)
                 .inspect_err(
                     |error| tracing::warn!(%call, %error, "a browser's answer cannot be used"),
                 )
                 .is_ok()
-                && leg.media.attach(peer).is_ok()
+                && leg.media.attach(peer, about).is_ok()
         });
         leg.answered = true;
         if !usable {
@@ -473,8 +491,9 @@ impl Node {
         let Some(part) = &mut leg.browser else { return };
         part.ringing.clear();
         part.up = false;
+        let about = part.about;
         let answered = peer.answer(offer).ok().map(|(answer, _)| answer);
-        let answer = answered.filter(|_| leg.media.attach(peer).is_ok());
+        let answer = answered.filter(|_| leg.media.attach(peer, about).is_ok());
         let Some(answer) = answer else {
             let fault = Fault::new(code::DESCRIPTION, "The description cannot be used");
             return self.lose(
@@ -495,14 +514,15 @@ impl Node {
     fn insert_browser_leg(
         &mut self,
         id: LegId,
-        call: CallSid,
+        about: About,
         media: MediaPort,
         ringing: HashMap<DeviceId, Peer>,
         answer: Option<String>,
     ) {
-        self.browsers.legs.insert(call, id);
+        self.browsers.legs.insert(about.call, id);
         let part = BrowserPart {
-            call,
+            call: about.call,
+            about,
             ringing,
             answer,
             up: false,

@@ -15,6 +15,7 @@ use sip::sdp::{Agreed, Description, Direction, Format, Local};
 
 use crate::clock;
 use crate::drivers::rtp::{BEHIND, MediaThread, PortPool};
+use crate::drivers::webrtc::{About, Impairments};
 
 /// Payload type that we announce for telephone-event; the number every phone knows it by.
 const TELEPHONE_EVENT: u8 = 101;
@@ -153,11 +154,16 @@ impl MediaPort {
     }
 
     /// Starts the sound with a browser; one that the port had before goes.
-    pub fn attach(&self, peer: Peer) -> Result<(), Unacceptable> {
+    pub fn attach(&self, peer: Peer, about: About) -> Result<(), Unacceptable> {
         let agreed = peer.agreed().ok_or(Unacceptable::Unusable)?;
         self.configure_for_browser(agreed)?;
-        self.thread.attach(self.port, Box::new(peer));
+        self.thread.attach(self.port, about, Box::new(peer));
         Ok(())
+    }
+
+    /// Makes the network of the browser bad, or good again.
+    pub fn impair(&self, impairments: Impairments) {
+        self.thread.impair(self.port, impairments);
     }
 
     /// Answers a browser that restarts ICE; resolves to nothing when the call is over.

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use model::event::Event;
 use model::now::Wall;
+use model::owed::Owed;
 use model::sid::{AccountSid, CallSid};
-use store::{Change, Store};
+use store::{Change, IdempotencyToken, Store};
 use tokio::sync::{mpsc, oneshot};
 use voice::Input;
 use voice::effect::{Fetch, Invite, Reply, Sound};
@@ -111,6 +112,30 @@ impl Rim {
                 let _ = owner.blocking_send(committed);
             }
         });
+    }
+
+    /// Writes down that reports are owed; they go out in this order.
+    pub fn owe(&self, owed: Vec<Owed>) {
+        if owed.is_empty() {
+            return;
+        }
+        let token = || IdempotencyToken::from_bytes(rand::random());
+        let change = Change {
+            owed: owed.into_iter().map(|owed| (owed, token())).collect(),
+            ..Change::default()
+        };
+        let knock = self.knock.clone();
+        self.store
+            .calls()
+            .hand_over(change, move |written| match written {
+                Ok(()) => {
+                    // A knock that finds another waiting is not needed.
+                    let _ = knock.try_send(());
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a report was not written down; make room on the disk");
+                }
+            });
     }
 
     /// Asks a customer's server for a document.

@@ -169,28 +169,33 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let local_tls = wires.local_tls;
 
     let (network, words) = mpsc::channel(QUEUE);
-    let browsers = std::net::UdpSocket::bind(config.webrtc).with_context(|| {
+    let socket = std::net::UdpSocket::bind(config.webrtc).with_context(|| {
         format!(
             "cannot listen on {} for the sound of browsers",
             config.webrtc
         )
     })?;
-    let announced = announced(&config, browsers.local_addr()?);
-    let mut browsers = Some(browsers);
+    let announced = announced(&config, socket.local_addr()?);
+    let mut socket = Some(socket);
     // Sound keeps every core busy before anything else does.
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let threads = (0..cores)
         .map(|_| {
             let (owner, network) = (owner.clone(), network.clone());
+            let (store, runtime) = (store.clone(), tokio::runtime::Handle::current());
             // Called on the media thread, which has no runtime. Both queues hold more than a second
             // of the busiest system; a full one means that their owner is stuck, and is waited for.
-            MediaThread::start(rand::random(), browsers.take(), move |report| {
+            MediaThread::start(rand::random(), socket.take(), move |report| {
                 let _ = match report {
                     Report::Media(event) if port_of(&event) & phones::FAMILY != 0 => {
                         network.blocking_send(Word::Media(event)).map_err(drop)
                     }
                     Report::Media(event) => {
                         owner.blocking_send(Happening::Media(event)).map_err(drop)
+                    }
+                    Report::Measured(about, samples) => {
+                        runtime.spawn(browsers::telemetry::keep(store.clone(), about, samples));
+                        Ok(())
                     }
                     Report::Link(port, link) => owner
                         .blocking_send(Happening::Link(port, link))
@@ -294,12 +299,14 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let app = App {
         store: store.clone(),
         live: Arc::new(Live(rim.clone())),
+        browsers: Arc::new(browsers::port::Pages(rim.clone())),
         phones: Arc::new(Handle(network.clone())),
         health: Arc::new(pulse.clone()),
         settings: Arc::new(api::Settings {
             max_call_duration: Duration::from_secs(config.max_call_secs),
             // In production nothing may be fetched from this computer.
             demo_url: (config.mode == Mode::Development).then(|| format!("{api}{}", demo::WELCOME)),
+            development: config.mode == Mode::Development,
             ..api::Settings::default()
         }),
         clock: Arc::new(clock::now),

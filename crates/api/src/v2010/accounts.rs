@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use store::AccountFilter;
 
 use crate::ask::{Ask, Reply};
+use crate::browsers::Revoked;
 use crate::date::rfc2822;
 use crate::error::Refusal;
 use crate::page;
@@ -123,6 +124,9 @@ pub async fn update(ask: Ask) -> Reply {
     if status.is_some() {
         let active = account.status == AccountStatus::Active;
         ask.app.live.activate(account.sid, active).await;
+    }
+    if account.status != AccountStatus::Active {
+        ask.app.browsers.revoke(Revoked::Account(account.sid)).await;
     }
     Ok(Answer::found("Account", wire(&account)))
 }

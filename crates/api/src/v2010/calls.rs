@@ -19,6 +19,8 @@ pub mod create;
 pub mod endpoint;
 pub mod events;
 pub mod update;
+pub mod user_defined_message_subscriptions;
+pub mod user_defined_messages;
 
 pub use create::create;
 pub use update::update;

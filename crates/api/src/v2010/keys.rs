@@ -10,6 +10,7 @@ use model::sid::{AccountSid, KeySid};
 use serde_json::{Value, json};
 
 use crate::ask::{Ask, Reply};
+use crate::browsers::Revoked;
 use crate::date::rfc2822;
 use crate::error::Refusal;
 use crate::page;
@@ -121,6 +122,7 @@ async fn update(ask: Ask, sid: KeySid, view: View) -> Reply {
 async fn delete(ask: Ask, sid: KeySid) -> Reply {
     ask.main_only()?;
     if ask.app.store.keys().remove(ask.account_sid(), sid).await? {
+        ask.app.browsers.revoke(Revoked::Key(sid)).await;
         Ok(Answer::Nothing)
     } else {
         Err(not_found(&ask.path))

@@ -6,6 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use api::app::{App, Settings};
+use api::browsers::{
+    Browsers, Impairment, NotReached, Receipt, Revoked, Subscribed, Subscription,
+    UserDefinedMessage,
+};
 use api::control::health::Health;
 use api::control::phones::{Knobs, Phone, PhoneFault, Phones};
 use api::live::{Answering, LiveCalls, Modify, NotModified, Originate};
@@ -19,7 +23,9 @@ use model::late_answer::LateAnswer;
 use model::now::{Now, Wall};
 use model::phone_number::{IncomingPhoneNumber, PhoneNumber};
 use model::pii::Pii;
-use model::sid::{AccountSid, ApplicationSid, CallSid, KeySid, PhoneNumberSid};
+use model::sid::{
+    AccountSid, ApplicationSid, CallSid, KeySid, PhoneNumberSid, UserDefinedMessageSubscriptionSid,
+};
 use serde_json::Value;
 use store::{Location, Store};
 use tower::ServiceExt;
@@ -67,6 +73,55 @@ impl LiveCalls for Live {
     }
 }
 
+/// What reached the browser phones; all is well unless `fault` says otherwise.
+#[derive(Default)]
+pub struct Pages {
+    pub revoked: Mutex<Vec<Revoked>>,
+    pub sent: Mutex<Vec<UserDefinedMessage>>,
+    pub subscribed: Mutex<Vec<Subscription>>,
+    pub impaired: Mutex<Vec<(CallSid, Impairment)>>,
+    pub fault: Mutex<Option<NotReached>>,
+}
+
+impl Pages {
+    fn answer<T: Send + 'static>(&self, value: T) -> Answering<'_, Result<T, NotReached>> {
+        let fault = *self.fault.lock().unwrap();
+        Box::pin(async move { fault.map_or(Ok(value), Err) })
+    }
+}
+
+impl Browsers for Pages {
+    fn revoke(&self, revoked: Revoked) -> Answering<'_, ()> {
+        self.revoked.lock().unwrap().push(revoked);
+        Box::pin(async {})
+    }
+    fn send(&self, message: UserDefinedMessage) -> Answering<'_, Result<Receipt, NotReached>> {
+        let (sid, created) = (message.sid, message.created);
+        self.sent.lock().unwrap().push(message);
+        self.answer(Receipt { sid, created })
+    }
+    fn subscribe(&self, made: Subscription) -> Answering<'_, Result<Subscribed, NotReached>> {
+        let (sid, created) = (made.sid, made.created);
+        self.subscribed.lock().unwrap().push(made);
+        self.answer(Subscribed { sid, created })
+    }
+    fn unsubscribe(
+        &self,
+        call: CallSid,
+        sid: UserDefinedMessageSubscriptionSid,
+    ) -> Answering<'_, bool> {
+        let mut all = self.subscribed.lock().unwrap();
+        let before = all.len();
+        all.retain(|one| one.call != call || one.sid != sid);
+        let found = all.len() < before;
+        Box::pin(async move { found })
+    }
+    fn impair(&self, call: CallSid, bad: Impairment) -> Answering<'_, Result<(), NotReached>> {
+        self.impaired.lock().unwrap().push((call, bad));
+        self.answer(())
+    }
+}
+
 struct Quiet;
 
 impl Phones for Quiet {
@@ -102,6 +157,7 @@ impl Health for Quiet {
 pub struct World {
     pub store: Store,
     pub live: Arc<Live>,
+    pub pages: Arc<Pages>,
     /// Microseconds since 1970; moves by a second with every request.
     pub clock: Arc<AtomicI64>,
     router: Router,
@@ -174,12 +230,14 @@ impl World {
         );
         store.phone_numbers().insert(number).await.unwrap();
         let live = Arc::new(Live::default());
+        let pages = Arc::new(Pages::default());
         let clock = Arc::new(AtomicI64::new(1_600_000_000_000_000));
         let (time, chance) = (clock.clone(), AtomicU64::new(1));
         let started = Instant::now();
         let app = App {
             store: store.clone(),
             live: live.clone(),
+            browsers: pages.clone(),
             phones: Arc::new(Quiet),
             health: Arc::new(Quiet),
             settings: Arc::new(settings),
@@ -197,6 +255,7 @@ impl World {
         World {
             store,
             live,
+            pages,
             clock,
             router: api::router(app),
         }

@@ -14,14 +14,17 @@ use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use browser::quality::Sample;
 use model::now::Wall;
 use model::sid::{AccountSid, CallSid};
 use model::telemetry::{Telemetry, TelemetryKind};
 use model::token::Token;
 use serde_json::{Map, Value, json};
+use store::Store;
 
 use super::pass;
 use crate::clock;
+use crate::drivers::webrtc::About;
 use crate::rim::Rim;
 
 /// Longest body, in bytes: a batch of ten samples is about 8 kB.
@@ -145,6 +148,36 @@ fn read(account: AccountSid, mut envelope: Map<String, Value>, now: Wall) -> Vec
                 .collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// Keeps what was measured of a leg that is over.
+pub async fn keep(store: Store, about: About, samples: Vec<Sample>) {
+    if samples.is_empty() {
+        return;
+    }
+    let tenth = |value: f32| (f64::from(value) * 10.0).round() / 10.0;
+    let shown = |sample: &Sample| {
+        json!({
+            "packets_received": sample.received,
+            "packets_lost": sample.lost,
+            "packets_sent": sample.sent,
+            "jitter": tenth(sample.jitter_ms),
+            "rtt": sample.rtt_ms.map(tenth),
+            "remote_packets_lost_fraction": sample.lost_there.map(tenth),
+            "mos": (f64::from(sample.mos) * 100.0).round() / 100.0,
+        })
+    };
+    let samples: Vec<Value> = samples.iter().map(shown).collect();
+    let entry = Telemetry {
+        account: about.account,
+        call: about.call,
+        kind: TelemetryKind::Media,
+        content: json!({ "interval": 1, "samples": samples }),
+        created: clock::now().wall,
+    };
+    if let Err(error) = store.telemetry().append(vec![entry]).await {
+        tracing::error!(%error, "the measurements of a call were not written down");
     }
 }
 

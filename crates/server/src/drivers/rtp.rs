@@ -19,12 +19,13 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use browser::peer::{Peer, PeerError};
+use browser::quality::Sample;
 use media::{Command, Engine, Event, Moved, PortId, PortMap};
 use mio::unix::SourceFd;
 use mio::{Events, Poll, Token, Waker};
 use tokio::sync::oneshot;
 
-use super::webrtc::{self, Browsers, Link};
+use super::webrtc::{self, About, Browsers, Impairments, Link};
 
 /// The token of the waker; ports use their slot.
 const WAKER: Token = Token(usize::MAX);
@@ -62,7 +63,9 @@ enum Order {
     /// The port that was announced, unless it was never open.
     Adopt(PortId, Option<(Moved, Slot)>),
     /// Gives a port its browser.
-    Attach(PortId, Box<Peer>),
+    Attach(PortId, About, Box<Peer>),
+    /// Makes a browser's network bad, or good again.
+    Impair(PortId, Impairments),
     /// A browser wants to restart ICE.
     Restart(PortId, String, oneshot::Sender<Result<String, PeerError>>),
     /// The process ends.
@@ -76,6 +79,8 @@ pub enum Report {
     Media(Event),
     /// Of the link to a browser.
     Link(PortId, Link),
+    /// How each second of a browser's leg was, once it is over.
+    Measured(About, Vec<Sample>),
 }
 
 /// The handle of one media thread.
@@ -169,8 +174,13 @@ impl MediaThread {
     }
 
     /// Gives a port its browser; the one that it had before goes.
-    pub fn attach(&self, port: PortId, peer: Box<Peer>) {
-        self.send(Order::Attach(port, peer));
+    pub fn attach(&self, port: PortId, about: About, peer: Box<Peer>) {
+        self.send(Order::Attach(port, about, peer));
+    }
+
+    /// Makes the network of a port's browser bad, or good again.
+    pub fn impair(&self, port: PortId, impairments: Impairments) {
+        self.send(Order::Impair(port, impairments));
     }
 
     /// Answers the offer of a browser that restarts ICE.
@@ -335,10 +345,14 @@ impl Room {
                     token => self.receive(token),
                 }
             }
+            let mut stops = false;
             loop {
                 match inbox.try_recv() {
                     Ok(Order::Adopt(port, moved)) => self.arrived.push((port, moved)),
-                    Ok(Order::Stop) | Err(mpsc::TryRecvError::Disconnected) => return,
+                    Ok(Order::Stop) | Err(mpsc::TryRecvError::Disconnected) => {
+                        stops = true;
+                        break;
+                    }
                     Ok(order) => self.orders.push_back(order),
                     Err(mpsc::TryRecvError::Empty) => break,
                 }
@@ -370,6 +384,9 @@ impl Room {
             while let Some(event) = self.engine.poll_event() {
                 report(Report::Media(event));
             }
+            if stops {
+                return;
+            }
         }
     }
 
@@ -389,9 +406,14 @@ impl Room {
             match self.orders.pop_front() {
                 Some(Order::Open(port, rtp, rtcp)) => self.open(port, rtp, rtcp),
                 Some(Order::Apply(command)) => self.apply(command),
-                Some(Order::Attach(port, peer)) => {
+                Some(Order::Attach(port, about, peer)) => {
                     if let Some(browsers) = &mut self.browsers {
-                        browsers.attach(Instant::now(), port, *peer);
+                        browsers.attach(Instant::now(), port, about, *peer);
+                    }
+                }
+                Some(Order::Impair(port, impairments)) => {
+                    if let Some(browsers) = &mut self.browsers {
+                        browsers.impair(port, impairments);
                     }
                 }
                 Some(Order::Restart(port, offer, answer)) => {
@@ -486,6 +508,9 @@ impl Room {
             }
             fn link(&mut self, port: PortId, link: Link) {
                 (self.1)(Report::Link(port, link));
+            }
+            fn measured(&mut self, about: About, samples: Vec<Sample>) {
+                (self.1)(Report::Measured(about, samples));
             }
         }
         if let Some(browsers) = &mut self.browsers {

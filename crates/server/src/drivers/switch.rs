@@ -21,6 +21,7 @@ use voice::input::{LegEvent, LegId, Modify, PlaybackId, RequestId};
 use voice::{Input, Switch};
 use webhook::cookie::Jar;
 
+use crate::browsers::port::Asked;
 use crate::browsers::{Applied, Browsers};
 use crate::clock;
 use crate::drivers::sip::{Arrival, Wires};
@@ -56,6 +57,8 @@ pub enum Happening {
     Applied(Box<Applied>),
     /// The answer to a browser's ICE restart.
     Restarted(CallSid, String),
+    /// The API asks something of browser phones.
+    Pages(Asked),
     /// From the media threads.
     Media(media::Event),
     /// From the media threads: the link to a browser changed.
@@ -242,6 +245,7 @@ impl Node {
             Happening::Restarted(call, answer) => {
                 self.browsers.signalling.answer_reinvite(call, answer)
             }
+            Happening::Pages(asked) => self.handle_pages(now, asked),
             Happening::Media(event) => self.handle_media(now, event),
             Happening::Link(port, link) => self.handle_link(now, port, link),
             Happening::Engine(input) => self.switch.handle_input(now, *input),

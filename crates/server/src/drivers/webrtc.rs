@@ -1,18 +1,64 @@
 //! The one UDP socket behind which the browsers of a media thread are, and their peers. Plain RTP
 //! goes between them and the media engine; see `browser::peers`.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Instant;
 
+use browser::impairment::{Fate, Impairment, Line};
 use browser::peer::{Output, Peer, PeerError};
 use browser::peers::{PeerId, Peers};
+use browser::quality::Sample;
 use media::PortId;
+use model::sid::{AccountSid, CallSid};
 
 use super::rtp::LARGEST;
 
 /// Bytes that the kernel keeps for us while we are busy: all browsers share this socket.
 const BUFFER: usize = 4 << 20;
+
+/// Most samples that are kept of a leg, one a second: those of the longest call.
+const SAMPLES: usize = 4 * 3600;
+
+/// Whose leg it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct About {
+    /// The account.
+    pub account: AccountSid,
+    /// The call.
+    pub call: CallSid,
+}
+
+/// How bad the network is made, each way.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Impairments {
+    /// For what goes to the browser.
+    pub to_browser: Impairment,
+    /// For what comes from it.
+    pub from_browser: Impairment,
+}
+
+impl Impairments {
+    fn is_none(&self) -> bool {
+        self.to_browser.is_none() && self.from_browser.is_none()
+    }
+}
+
+/// What is known of a browser beside its peer.
+struct Leg {
+    about: About,
+    /// Payload type of Opus, if it was agreed.
+    opus: Option<u8>,
+    samples: Vec<Sample>,
+    impairments: Impairments,
+}
+
+/// A datagram that is late on purpose.
+enum Held {
+    To(SocketAddr, Vec<u8>),
+    From(SocketAddr, Vec<u8>),
+}
 
 /// What happened between a browser and us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +77,20 @@ pub trait Room {
     fn packet(&mut self, port: PortId, packet: &mut [u8]);
     /// The link of a port changed.
     fn link(&mut self, port: PortId, link: Link);
+    /// A leg is over: how each second of it was.
+    fn measured(&mut self, about: About, samples: Vec<Sample>);
 }
 
 /// The socket and everybody behind it.
 pub struct Browsers {
     socket: UdpSocket,
     peers: Peers,
+    legs: HashMap<PortId, Leg>,
+    /// Legs that are over and not told of yet.
+    over: Vec<Leg>,
+    /// Whether any leg is impaired; only then datagrams are looked at more closely.
+    impaired: bool,
+    line: Line<Held>,
 }
 
 impl Browsers {
@@ -50,6 +104,10 @@ impl Browsers {
         Ok(Self {
             socket,
             peers: Peers::default(),
+            legs: HashMap::new(),
+            over: Vec::new(),
+            impaired: false,
+            line: Line::default(),
         })
     }
 
@@ -59,14 +117,34 @@ impl Browsers {
     }
 
     /// Gives a port its browser; the browser that it had before goes.
-    pub fn attach(&mut self, now: Instant, port: PortId, peer: Peer) {
+    pub fn attach(&mut self, now: Instant, port: PortId, about: About, peer: Peer) {
         self.peers.remove(now, PeerId(port.0));
+        let codecs = peer.agreed().map_or(&[][..], |agreed| &agreed.codecs);
+        let leg = Leg {
+            about,
+            opus: codecs
+                .iter()
+                .find(|codec| codec.name == "opus")
+                .map(|codec| codec.payload_type),
+            samples: Vec::new(),
+            impairments: Impairments::default(),
+        };
+        self.over.extend(self.legs.insert(port, leg));
         self.peers.insert(now, PeerId(port.0), peer);
     }
 
     /// Ends the browser of a port, if it has one.
     pub fn detach(&mut self, now: Instant, port: PortId) {
         self.peers.remove(now, PeerId(port.0));
+        self.over.extend(self.legs.remove(&port));
+    }
+
+    /// Makes the network of a browser bad, or good again.
+    pub fn impair(&mut self, port: PortId, impairments: Impairments) {
+        if let Some(leg) = self.legs.get_mut(&port) {
+            leg.impairments = impairments;
+        }
+        self.impaired = self.legs.values().any(|leg| !leg.impairments.is_none());
     }
 
     /// Answers the offer of an ICE restart.
@@ -81,6 +159,13 @@ impl Browsers {
 
     /// Sends a plain RTP packet to the browser of a port.
     pub fn send(&mut self, now: Instant, port: PortId, packet: &[u8]) {
+        if self.impaired
+            && let Some(leg) = self.legs.get(&port)
+        {
+            let mut packet = packet.to_vec();
+            leg.impairments.to_browser.muffle(&mut packet, leg.opus);
+            return self.peers.send(now, PeerId(port.0), &packet);
+        }
         self.peers.send(now, PeerId(port.0), packet);
     }
 
@@ -91,11 +176,8 @@ impl Browsers {
         for _ in 0..most {
             match self.socket.recv_from(&mut datagram) {
                 Ok((length, from)) => {
-                    self.peers.handle_datagram(
-                        Instant::now(),
-                        canonical(from),
-                        &datagram[..length],
-                    );
+                    let (now, from) = (Instant::now(), canonical(from));
+                    self.arrived(now, from, &datagram[..length]);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 // ICMP unreachable of an earlier packet surfaces here; the next read goes on.
@@ -105,13 +187,45 @@ impl Browsers {
         true
     }
 
+    /// Takes a datagram, unless its network is made to lose or delay it.
+    fn arrived(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        let bad = if self.impaired {
+            let owner = self.peers.whose(from, datagram);
+            let leg = owner.and_then(|PeerId(port)| self.legs.get(&PortId(port)));
+            leg.map(|leg| leg.impairments.from_browser)
+        } else {
+            None
+        };
+        match bad.filter(|bad| !bad.is_none()) {
+            None => {
+                self.peers.handle_datagram(now, from, datagram);
+            }
+            Some(bad) => {
+                if let Fate::Late(late) = bad.fate(datagram, rand::random()) {
+                    (self.line).hold(now + late, Held::From(from, datagram.to_vec()));
+                }
+            }
+        }
+    }
+
     /// When [`Browsers::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.peers.poll_timeout()
+        let times = [self.peers.poll_timeout(), self.line.next_at()];
+        times.into_iter().flatten().min()
     }
 
     /// Lets time pass.
     pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(held) = self.line.due(now) {
+            match held {
+                Held::To(to, bytes) => {
+                    let _ = self.socket.send_to(&bytes, to);
+                }
+                Held::From(from, bytes) => {
+                    self.peers.handle_datagram(now, from, &bytes);
+                }
+            }
+        }
         self.peers.handle_timeout(now);
     }
 
@@ -120,17 +234,46 @@ impl Browsers {
         while let Some((PeerId(port), output)) = self.peers.poll_output() {
             let port = PortId(port);
             match output {
-                Output::Transmit { to, bytes } => {
-                    // A full send buffer costs this packet, as the network would.
-                    let _ = self.socket.send_to(&bytes, to);
+                Output::Transmit { to, bytes } => self.transmit(port, to, bytes),
+                Output::Packet(mut packet) => {
+                    if self.impaired
+                        && let Some(leg) = self.legs.get(&port)
+                    {
+                        leg.impairments.from_browser.muffle(&mut packet, leg.opus);
+                    }
+                    room.packet(port, &mut packet);
                 }
-                Output::Packet(mut packet) => room.packet(port, &mut packet),
                 Output::Connected => room.link(port, Link::Up),
                 Output::Disconnected => room.link(port, Link::Down),
                 Output::Closed => room.link(port, Link::Closed),
+                Output::Measured(sample) => {
+                    if let Some(leg) = self.legs.get_mut(&port)
+                        && leg.samples.len() < SAMPLES
+                    {
+                        leg.samples.push(sample);
+                    }
+                }
                 Output::Wait(_) => {}
             }
         }
+        for leg in self.over.drain(..) {
+            room.measured(leg.about, leg.samples);
+        }
+    }
+
+    fn transmit(&mut self, port: PortId, to: SocketAddr, bytes: Vec<u8>) {
+        if self.impaired
+            && let Some(leg) = self.legs.get(&port)
+            && !leg.impairments.to_browser.is_none()
+        {
+            if let Fate::Late(late) = (leg.impairments.to_browser).fate(&bytes, rand::random()) {
+                let until = Instant::now() + late;
+                self.line.hold(until, Held::To(to, bytes));
+            }
+            return;
+        }
+        // A full send buffer costs this packet, as the network would.
+        let _ = self.socket.send_to(&bytes, to);
     }
 }
 
