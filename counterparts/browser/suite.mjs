@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path';
 import assert from 'node:assert/strict';
 
 import { chromium, wire } from './chromium.mjs';
-import { loudest, readWav, toneWav } from './wav.mjs';
+import { burstsWav, loudest, readWav, toneWav } from './wav.mjs';
 
 const tools = dirname(process.env.LIBRARY);
 const twilio = createRequire(`${join(tools, 'node-newest')}/`)('twilio');
@@ -64,6 +64,8 @@ const SERVER = 1500;
 const phoneWav = join(process.env.OUT, 'phone.wav');
 writeFileSync(phoneWav, toneWav(PHONE, 20));
 documents.set('/server.wav', toneWav(SERVER, 20));
+// A second of sound, a second of nothing: a level that is not constant.
+documents.set('/bursts.wav', burstsWav(SERVER, 20));
 documents.set('/hum', `<Response><Play loop="0">${base}/server.wav</Play></Response>`);
 // What the page asks for is what it gets, as in the vendor's quick start.
 documents.set('/voice', (form) => {
@@ -73,6 +75,7 @@ documents.set('/voice', (form) => {
   }
   if (form.To?.startsWith('+')) return `<Response><Dial answerOnBridge="true" callerId="${ready.numbers.yours}"><Number>${form.To}</Number></Dial></Response>`;
   if (form.To === 'digits') return `<Response><Gather numDigits="4" timeout="15" action="${base}/digits"><Play loop="0">${base}/server.wav</Play></Gather></Response>`;
+  if (form.To === 'bursts') return `<Response><Play loop="0">${base}/bursts.wav</Play></Response>`;
   if (form.To === 'short') return `<Response><Play digits="1"/><Pause length="1"/><Hangup/></Response>`;
   return `<Response><Play loop="0">${base}/server.wav</Play></Response>`;
 });
@@ -95,13 +98,16 @@ function capability(identity) {
 }
 
 /** Sets what one of the virtual phones does when it is called. */
-async function virtual(number, knobs, path = '') {
-  const answer = await fetch(`${ready.api}/_switchboard/v1/phones/${encodeURIComponent(number)}${path}`, {
+const virtual = (number, knobs, path = '') => control(`phones/${encodeURIComponent(number)}${path}`, knobs);
+
+/** Tells the control plane something. */
+async function control(path, words) {
+  const answer = await fetch(`${ready.api}/_switchboard/v1/${path}`, {
     method: 'POST',
     headers: { authorization: `Basic ${btoa(`${account}:${secret}`)}`, 'content-type': 'application/json' },
-    body: JSON.stringify(knobs),
+    body: JSON.stringify(words),
   });
-  assert.ok(answer.ok, `the phone's knobs: ${answer.status} ${await answer.text()}`);
+  assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.text()}`);
 }
 
 async function heardBy(number) {
@@ -237,10 +243,47 @@ for (const sdk of sdks) {
     const kept = await until('the telemetry', async () => {
       const found = await telemetry(sid);
       const names = found.events.map((event) => `${event.group}/${event.name}`);
-      return wanted.every((name) => names.includes(name)) && found.metrics.length >= 2 && found;
+      return wanted.every((name) => names.includes(name)) && found.metrics.length >= 2 && found.media.length >= 1 && found;
     });
     assert.ok(kept.events.every((event) => event.payload.call_sid === sid && event.timestamp), 'each event is of the call');
     assert.ok(kept.metrics.at(-1).total_packets_received > 50, JSON.stringify(kept.metrics.at(-1)));
+    const seconds = kept.media[0].samples;
+    assert.ok(seconds.length >= 2 && seconds.some((one) => one.packets_received > 40 && one.packets_sent > 40 && one.mos > 4), JSON.stringify(seconds));
+  });
+
+  await it('exchanges call messages with the program', async (open) => {
+    const alice = await open(sdk, a, 440);
+    if (!(await alice.page.evaluate(() => Boolean(Twilio.Call?.prototype.sendMessage)))) return;
+    await alice.do('connect', { To: 'hum' });
+    await alice.until('call.accept');
+    await alice.hears(SERVER);
+    const sid = await alice.do('sid');
+    const subscription = await client.calls(sid).userDefinedMessageSubscriptions.create({ callback: `${base}/said` });
+    assert.match(subscription.sid, /^ZY/);
+    await alice.do('send', { says: 'the page' });
+    await alice.until('call.messageSent');
+    const said = await until('the message', () => askedAt('/said').find((request) => request.form.CallSid === sid));
+    assert.ok(said.valid, 'the signature');
+    assert.deepEqual([JSON.parse(said.form.Content), said.form.SequenceNumber, said.form.AccountSid], [{ says: 'the page' }, '1', account]);
+    const sent = await client.calls(sid).userDefinedMessages.create({ content: '{"says":"the program"}', idempotencyKey: 'once' });
+    const again = await client.calls(sid).userDefinedMessages.create({ content: '{"says":"the program"}', idempotencyKey: 'once' });
+    assert.equal(again.sid, sent.sid);
+    assert.deepEqual((await alice.until('call.messageReceived')).detail.content, { says: 'the program' });
+    assert.equal(await client.calls(sid).userDefinedMessageSubscriptions(subscription.sid).remove(), true);
+    await alice.do('hangUp');
+    await alice.until('call.disconnect');
+    assert.equal((await alice.names()).filter((name) => name === 'call.messageReceived').length, 1);
+    await state(sid, 'completed');
+    await assert.rejects(client.calls(sid).userDefinedMessages.create({ content: '1' }), (error) => error.code === 21220);
+  });
+
+  await it('goes offline within a second when its key is deleted', async (open) => {
+    const key = await client.newKeys.create({ friendlyName: 'short-lived' });
+    const alice = await open(sdk, a, 440, { token: token(a, { key: key.sid, secret: key.secret }) });
+    const began = Date.now();
+    assert.equal(await client.keys(key.sid).remove(), true);
+    const offline = await alice.until(sdk.generation === 1 ? 'device.offline' : 'device.unregistered', 5);
+    assert.ok(offline.at - began < 1000, `${offline.at - began} ms`);
   });
 
   await it('rejects: the call is busy', async (open) => {
@@ -327,6 +370,51 @@ for (const sdk of sdks) {
       const levels = report.samples.map((sample) => sample.audioOutputLevel);
       assert.ok(levels.length >= 4 && Math.max(...levels) > 1000, `heard back: ${levels}`);
       await state(report.callSid, 'completed');
+    });
+  }
+
+  // Takes two minutes: the SDK looks at windows of ten seconds.
+  if (process.env.WARNINGS) {
+    await it('warns of a bad network, and takes it back', async (open) => {
+      const alice = await open(sdk, a, 440);
+      await alice.do('connect', { To: 'bursts' });
+      await alice.until('call.accept');
+      const sid = await alice.do('sid');
+      let mark = 0;
+      const told = (event, names) =>
+        until(`${event} ${names}`, async () => {
+          const heard = (await alice.events()).slice(mark).filter((one) => one.name === event).map((one) => one.detail);
+          return names.every((name) => heard.includes(name));
+        }, 60);
+      const impair = async (impairment) => {
+        mark = (await alice.events()).length;
+        await control(`calls/${sid}/impairment`, impairment);
+      };
+      // A microphone that hums evenly.
+      await told('call.warning', ['constant-audio-input-level']);
+      mark = (await alice.events()).length;
+      await alice.do('waver');
+      await told('call.warning-cleared', ['constant-audio-input-level']);
+      const bad = ['high-rtt', 'high-jitter', 'high-packet-loss', 'high-packets-lost-fraction', 'low-mos'];
+      await impair({ delay_ms: 300, jitter_ms: 60, loss: 20 });
+      await told('call.warning', bad);
+      await impair({});
+      await told('call.warning-cleared', bad);
+      await impair({ silence: true, direction: 'to_browser' });
+      await told('call.warning', ['low-bytes-received']);
+      await impair({});
+      await told('call.warning-cleared', ['low-bytes-received']);
+      const level = (group) =>
+        until(`${group} of the level`, async () => {
+          const { events } = await telemetry(sid);
+          return events.slice(before).some((event) => event.group === group && event.name === 'constant-audio-output-level');
+        }, 60);
+      let before = (await telemetry(sid)).events.length;
+      await impair({ constant: true, direction: 'to_browser' });
+      await level('audio-level-warning-raised');
+      before = (await telemetry(sid)).events.length;
+      await impair({});
+      await level('audio-level-warning-cleared');
     });
   }
 

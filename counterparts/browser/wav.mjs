@@ -22,6 +22,13 @@ export function toneWav(frequency, seconds) {
   return file;
 }
 
+/** The same, with every other second silent. */
+export function burstsWav(frequency, seconds) {
+  const file = toneWav(frequency, seconds);
+  for (let second = 1; second < seconds; second += 2) file.fill(0, 44 + second * RATE * 2, 44 + (second + 1) * RATE * 2);
+  return file;
+}
+
 /** Samples and length of a file with one channel of 16 bit PCM. */
 export function readWav(file) {
   const rate = file.readUInt32LE(24);
