@@ -35,8 +35,6 @@ pub async fn create(ask: Ask, Path((_, call)): Path<(AccountSid, CallSid)>) -> R
     };
     let made = ask.app.browsers.subscribe(subscription).await;
     let made = made.map_err(refusal)?;
-    let below =
-        format_args!("/Calls/{call}/UserDefinedMessageSubscriptions/{}", made.sid).to_string();
     Ok(Answer::made(
         "UserDefinedMessageSubscription",
         json!({
@@ -44,7 +42,10 @@ pub async fn create(ask: Ask, Path((_, call)): Path<(AccountSid, CallSid)>) -> R
             "call_sid": call,
             "sid": made.sid,
             "date_created": rfc2822(made.created),
-            "uri": ask.uri(format_args!("{below}")),
+            "uri": ask.uri(format_args!(
+                "/Calls/{call}/UserDefinedMessageSubscriptions/{}",
+                made.sid
+            )),
         }),
     ))
 }
