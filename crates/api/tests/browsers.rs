@@ -102,7 +102,8 @@ async fn a_network_is_made_bad_in_development_only() {
             ..Settings::default()
         })
         .await;
-        let path = format!("/_switchboard/v1{}/impairment", call(&world).await);
+        let call = call(&world).await.to_lowercase();
+        let path = format!("/_switchboard/v1{call}/impairment");
         let ask = |body: &str| {
             axum::http::Request::post(&path)
                 .header("host", "localhost")
