@@ -36,7 +36,8 @@ impl Language {
         if japanese { Language::Ja } else { Language::En }
     }
 
-    fn pick<'a>(self, en: &'a str, ja: &'a str) -> &'a str {
+    /// The text of the language.
+    pub fn pick<'a>(self, en: &'a str, ja: &'a str) -> &'a str {
         match self {
             Language::En => en,
             Language::Ja => ja,
@@ -129,7 +130,10 @@ pub fn banner(facts: &Facts, around: &Surroundings, language: Language, colour: 
             "",
             &[
                 tls,
-                t("(with a certificate of its own)", "（自己署名証明書）"),
+                t(
+                    "(`switchboard trust` makes browsers accept it)",
+                    "（`switchboard trust` でブラウザーに信頼させます）",
+                ),
             ],
         );
     }
@@ -306,6 +310,7 @@ pub mod tests {
         Facts {
             api: "http://127.0.0.1:65535".to_owned(),
             api_tls: Some("https://127.0.0.1:65534".to_owned()),
+            tls_key_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".to_owned(),
             sip: "127.0.0.1:65533".to_owned(),
             sip_tls: Some("127.0.0.1:65532".to_owned()),
             account_sid: format!("AC{one}"),

@@ -12,16 +12,21 @@ use clap::{Parser, Subcommand};
 use crate::config::Invalid;
 
 mod account;
+mod adopt;
 mod call;
 mod client;
 mod completions;
 mod config;
 mod dev;
 mod doctor;
+mod dotenv;
 mod logs;
+mod open;
 mod phone;
+mod run;
 mod serve;
 mod settings;
+mod trust;
 
 /// The help names every code once.
 const EXIT_CODES: &str = "\
@@ -44,6 +49,16 @@ enum Command {
     Dev(dev::Dev),
     /// Start a server with settings from a file
     Serve(serve::Serve),
+    /// Run a program whose requests to the vendor reach Switchboard instead
+    Run(run::Run),
+    /// Open a page in a browser whose requests to the vendor reach Switchboard instead
+    Open(open::Open),
+    /// Make the account, key, application and number of a program's .env known here
+    Adopt(adopt::Adopt),
+    /// Let this computer's programs and browsers accept Switchboard's certificate
+    Trust(trust::Trust),
+    /// Undo `trust`
+    Untrust(trust::Untrust),
     /// Make a call and watch it
     Call(call::Call),
     /// Work the virtual phones
@@ -140,6 +155,11 @@ async fn run(command: Command) -> Outcome {
     match command {
         Command::Dev(dev) => dev.run().await,
         Command::Serve(serve) => serve.run().await,
+        Command::Run(run) => run.run().await,
+        Command::Open(open) => open.run().await,
+        Command::Adopt(adopt) => adopt.run().await,
+        Command::Trust(trust) => trust.run().await,
+        Command::Untrust(untrust) => untrust.run().await,
         Command::Call(call) => call.run().await,
         Command::Phone(phone) => phone.run().await,
         Command::Logs(logs) => logs.run().await,

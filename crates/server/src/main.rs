@@ -1,5 +1,7 @@
 //! The Switchboard binary: the only crate that opens sockets, spawns tasks or reads settings.
 
+mod adopted;
+mod authority;
 mod banner;
 mod browsers;
 mod cli;

@@ -34,7 +34,9 @@ use crate::registrations::Registrations;
 use crate::rim::Rim;
 use crate::sounds::Sounds;
 use crate::speech::flite::Flite;
-use crate::{clock, configured, demo, interrupted, open_files, seed, softphone, tls};
+use crate::{
+    adopted, clock, configured, demo, interrupted, open_files, seed, softphone, tls,
+};
 
 /// What a program or a person needs to know to use this system.
 #[derive(Debug, Clone, Serialize)]
@@ -43,6 +45,9 @@ pub struct Facts {
     pub api: String,
     /// `https://127.0.0.1:PORT`.
     pub api_tls: Option<String>,
+    /// SHA-256 of the public key of TLS, base64, as `--ignore-certificate-errors-spki-list` of
+    /// Chromium takes it.
+    pub tls_key_sha256: String,
     /// `127.0.0.1:PORT`, UDP and TCP.
     pub sip: String,
     /// `127.0.0.1:PORT`, TLS.
@@ -313,7 +318,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         random: Arc::new(|bytes: &mut [u8]| rand::fill(bytes)),
     };
     let page = match config.mode {
-        Mode::Development => softphone::router(rim.clone()),
+        Mode::Development => {
+            softphone::router(rim.clone()).merge(adopted::router(store.clone()))
+        }
         // What it gives away is nobody's to have.
         Mode::Production => Router::new(),
     };
@@ -343,7 +350,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
             router,
         )));
     }
-    let facts = facts(&config, api, api_tls, local, local_tls);
+    let facts = facts(&config, api, api_tls, tls.key_sha256, local, local_tls);
     Ok(Running {
         facts,
         owner,
@@ -478,6 +485,7 @@ fn facts(
     config: &Config,
     api: String,
     api_tls: Option<String>,
+    tls_key_sha256: String,
     sip: SocketAddr,
     sip_tls: Option<SocketAddr>,
 ) -> Facts {
@@ -486,6 +494,7 @@ fn facts(
     Facts {
         api,
         api_tls,
+        tls_key_sha256,
         sip: sip.to_string(),
         sip_tls: sip_tls.map(|address| address.to_string()),
         account_sid: known(seed::account_sid().to_string()),

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest, Sha256};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::config::Config;
+use crate::authority::{self, Authority};
+use crate::config::{Config, Mode};
 
 /// Both sides of TLS.
 pub struct Tls {
@@ -16,15 +18,20 @@ pub struct Tls {
     pub acceptor: TlsAcceptor,
     /// For those we connect to.
     pub connector: TlsConnector,
+    /// SHA-256 of our public key (SubjectPublicKeyInfo), base64: how a browser can be told to accept
+    /// this one certificate and no other.
+    pub key_sha256: String,
 }
 
-/// Reads the certificate and key that the settings name; without settings those in the data folder,
-/// made there, self-signed for this host, when they are missing.
+/// Reads the certificate and key that the settings name; without settings those in the data folder:
+/// in development issued by the local authority, which is made when it is missing, else self-signed
+/// for this host.
 pub fn prepare(config: &Config, hosts: Vec<String>) -> anyhow::Result<Tls> {
     // An error means that one is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let (certificate_path, key_path) = match (&config.tls_certificate, &config.tls_key) {
         (Some(certificate), Some(key)) => (certificate.clone(), key.clone()),
+        _ if config.mode == Mode::Development => issued(&config.data, hosts)?,
         _ => made(&config.data, hosts)?,
     };
     let chain = certificates(&certificate_path, "tls-certificate")?;
@@ -35,6 +42,7 @@ pub fn prepare(config: &Config, hosts: Vec<String>) -> anyhow::Result<Tls> {
         )
     })?;
     let roots = authorities(config, &chain)?;
+    let key_sha256 = key_sha256(&chain[0])?;
     let mut server = rustls::ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(chain, key)
@@ -52,6 +60,7 @@ pub fn prepare(config: &Config, hosts: Vec<String>) -> anyhow::Result<Tls> {
     Ok(Tls {
         acceptor: TlsAcceptor::from(Arc::new(server)),
         connector: TlsConnector::from(Arc::new(client)),
+        key_sha256,
     })
 }
 
@@ -98,7 +107,42 @@ fn certificates(path: &Path, setting: &str) -> anyhow::Result<Vec<CertificateDer
     Ok(all)
 }
 
-/// The certificate and key in the data folder.
+fn key_sha256(certificate: &CertificateDer<'_>) -> anyhow::Result<String> {
+    let parsed = rustls::server::ParsedCertificate::try_from(certificate)
+        .context("the certificate cannot be understood; name another with tls-certificate")?;
+    let digest = Sha256::digest(parsed.subject_public_key_info());
+    Ok(base64::Engine::encode(
+        &base64::engine::general_purpose::STANDARD,
+        digest,
+    ))
+}
+
+/// The certificate and key in the data folder, issued by the local authority. The key stays, the
+/// certificate is new at each start: the names or the authority may have changed.
+fn issued(data: &Path, mut hosts: Vec<String>) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let authority = Authority::find_or_make(data)?;
+    for name in authority::names() {
+        if !hosts.contains(&name) {
+            hosts.push(name);
+        }
+    }
+    let (certificate, key_path) = (data.join("tls.crt"), data.join("tls.key"));
+    let kept = std::fs::read_to_string(&key_path)
+        .ok()
+        .and_then(|pem| rcgen::KeyPair::from_pem(&pem).ok());
+    let key = match kept {
+        Some(key) => key,
+        None => {
+            let key = rcgen::KeyPair::generate().context("cannot make a key")?;
+            write_secret(&key_path, key.serialize_pem().as_bytes())?;
+            key
+        }
+    };
+    std::fs::write(&certificate, authority.issue(&key, &hosts)?)?;
+    Ok((certificate, key_path))
+}
+
+/// The self-signed certificate and its key in the data folder, made when they are missing.
 fn made(data: &Path, hosts: Vec<String>) -> anyhow::Result<(PathBuf, PathBuf)> {
     let (certificate, key) = (data.join("tls.crt"), data.join("tls.key"));
     if !certificate.exists() || !key.exists() {

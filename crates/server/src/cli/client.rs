@@ -39,14 +39,34 @@ pub struct Server {
 
 /// What `switchboard dev` writes into its data folder; other facts are not needed here.
 #[derive(Deserialize, Default)]
-struct Found {
-    api: String,
-    account_sid: String,
-    auth_token: String,
+pub struct Found {
+    /// Base URL of the API.
+    pub api: String,
+    /// The same over TLS.
     #[serde(default)]
-    numbers: std::collections::BTreeMap<String, String>,
+    pub api_tls: Option<String>,
+    /// SHA-256 of the public key of TLS, base64.
     #[serde(default)]
-    phones: Vec<String>,
+    pub tls_key_sha256: String,
+    /// The seeded account.
+    pub account_sid: String,
+    /// Its token.
+    pub auth_token: String,
+    /// An API key of it.
+    #[serde(default)]
+    pub api_key_sid: String,
+    /// The secret of the key.
+    #[serde(default)]
+    pub api_key_secret: String,
+    /// Its TwiML application.
+    #[serde(default)]
+    pub application_sid: String,
+    /// Purpose to number.
+    #[serde(default)]
+    pub numbers: std::collections::BTreeMap<String, String>,
+    /// The virtual telephones.
+    #[serde(default)]
+    pub phones: Vec<String>,
 }
 
 /// A server, ready to be asked.
@@ -116,7 +136,8 @@ impl Client {
     }
 }
 
-fn facts(data: &Path) -> Result<Found, Failure> {
+/// What the running `switchboard dev` of a data folder says of itself.
+pub fn facts(data: &Path) -> Result<Found, Failure> {
     let path = data.join("facts.json");
     let cure = "start `switchboard dev`, name its folder with --data, or name a server with --api, --account and --token";
     let text = std::fs::read_to_string(&path).map_err(|error| {
@@ -164,6 +185,16 @@ impl Client {
             .header("content-type", "application/json")
             .body(body.to_string());
         json(self.send(request).await?)
+    }
+
+    /// Removes a resource; one that is gone already does not matter.
+    pub async fn delete(&self, path: &str) -> Result<(), Failure> {
+        let (status, body) = self.send(self.request(Method::DELETE, path)).await?;
+        match status {
+            StatusCode::NOT_FOUND => Ok(()),
+            status if status.is_success() => Ok(()),
+            status => Err(refused(status, &body)),
+        }
     }
 
     /// What a virtual phone heard in its last call; nothing if it heard nothing yet or is no phone.

@@ -1,0 +1,14 @@
+//! Signals to a process that we started.
+#![allow(unsafe_code, reason = "kill has no safe wrapper")]
+
+/// Sends a signal. A process that is gone does not mind.
+pub fn send(pid: u32, signal: i32) {
+    let Ok(pid) = libc::pid_t::try_from(pid) else {
+        return;
+    };
+    // SAFETY: takes two numbers and touches no memory of ours. The process is our child and not yet
+    // waited for, so that its number is still its own.
+    unsafe {
+        libc::kill(pid, signal);
+    }
+}
