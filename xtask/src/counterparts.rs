@@ -9,6 +9,7 @@
 //! | `SIGNATURES` | a file of signed requests made by our own `webhook` crate, one JSON object a line |
 //! | `LIBRARY` | the folder the helper library is installed in; those of further ones lie beside it |
 //! | `TOOLS` | the folders of all tools of the suite, joined by commas |
+//! | `SWITCHBOARD` | the program, for suites about its command line |
 //! | `OUT` | a folder for what the suite leaves behind |
 
 use std::fs::File;
@@ -76,6 +77,16 @@ const PUPPETEER: Tool = Tool::Node {
 const CHROMIUM: Tool = Tool::Debian {
     program: "chromium",
     package: "chromium",
+};
+
+const CERTUTIL: Tool = Tool::Debian {
+    program: "certutil",
+    package: "libnss3-tools",
+};
+/// What the page of the published quickstart loads from elsewhere.
+const JQUERY: Tool = Tool::Node {
+    folder: "jquery",
+    package: "jquery@3.4.1",
 };
 
 /// A browser SDK: `twilio-client` up to 1.15, `@twilio/voice-sdk` from 2.0.
@@ -146,6 +157,21 @@ pub const SUITES: &[Suite] = &[
         nightly: false,
     },
     Suite {
+        name: "quickstart",
+        tools: &[
+            NODE_NEWEST,
+            NODE_3,
+            PYTHON_NEWEST,
+            PUPPETEER,
+            CHROMIUM,
+            CERTUTIL,
+            JQUERY,
+            sdk("sdk-newest", "@twilio/voice-sdk@latest"),
+        ],
+        script: "quickstart/suite.mjs",
+        nightly: false,
+    },
+    Suite {
         name: "browser-versions",
         tools: &[
             NODE_NEWEST,
@@ -182,6 +208,7 @@ pub fn run(root: &Path, programs: &Path, suite: &Suite) -> anyhow::Result<Outcom
         .env("PYTHONUNBUFFERED", "1")
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("SWITCHBOARD_READY", switchboard.ready())
+        .env("SWITCHBOARD", programs.join("switchboard"))
         .env("SIGNATURES", signatures(programs)?)
         .env("LIBRARY", suite.tools[0].folder(root))
         .env("TOOLS", folders(suite))

@@ -16,7 +16,6 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
-use x509_cert::der::Decode;
 
 use crate::tls::write_secret;
 
@@ -96,10 +95,8 @@ impl Authority {
         let der = CertificateDer::from_pem_slice(pem.as_bytes())
             .map_err(anyhow::Error::from)
             .with_context(|| format!("{} is no certificate{cure}", path.display()))?;
-        let parsed = x509_cert::Certificate::from_der(&der)
-            .with_context(|| format!("{} is no certificate{cure}", path.display()))?;
-        let ends = parsed.tbs_certificate().validity().not_after;
-        let ends = OffsetDateTime::UNIX_EPOCH + ends.to_unix_duration();
+        let ends =
+            ends(&der).with_context(|| format!("{} is not of ours{cure}", path.display()))?;
         if ends < OffsetDateTime::now_utc() + TOO_OLD {
             return Ok(None);
         }
@@ -245,6 +242,27 @@ fn params(key: &KeyPair) -> CertificateParams {
         excluded_subtrees: Vec::new(),
     });
     params
+}
+
+/// Until when a certificate that we made is good. Its validity is a sequence of two UTCTimes (RFC
+/// 5280 section 4.1.2.5), the only one of its kind and length in it.
+fn ends(der: &[u8]) -> Option<OffsetDateTime> {
+    const VALIDITY: [u8; 4] = [0x30, 0x1e, 0x17, 0x0d];
+    const TIME: usize = 13;
+    let at = der.windows(4).position(|four| four == VALIDITY)? + 4;
+    let after = der.get(at + TIME + 2..at + 2 * TIME + 2)?;
+    let two = |at: usize| -> Option<u8> {
+        std::str::from_utf8(after.get(at..at + 2)?)
+            .ok()?
+            .parse()
+            .ok()
+    };
+    let date = time::Date::from_calendar_date(
+        2000 + i32::from(two(0)?),
+        time::Month::try_from(two(2)?).ok()?,
+        two(4)?,
+    );
+    Some(date.ok()?.midnight().assume_utc())
 }
 
 fn name(key: &KeyPair) -> String {
@@ -403,6 +421,22 @@ mod tests {
         assert!(error.contains("is no certificate; remove both"), "{error}");
         std::fs::remove_dir_all(data).unwrap();
         std::fs::remove_dir_all(elsewhere).unwrap();
+    }
+
+    #[test]
+    fn one_that_ends_soon_is_replaced() {
+        let data = folder("authority-old");
+        let made = Authority::find_or_make(&data).unwrap();
+        let der = CertificateDer::from_pem_slice(made.pem.as_bytes()).unwrap();
+        let left = ends(&der).unwrap() - OffsetDateTime::now_utc();
+        assert!(left <= LIFE && left > LIFE - Duration::days(2), "{left}");
+        let mut old = params(&made.key);
+        old.not_after = OffsetDateTime::now_utc() + TOO_OLD - SLACK;
+        std::fs::write(&made.path, old.self_signed(&made.key).unwrap().pem()).unwrap();
+        assert!(Authority::find(&data).unwrap().is_none());
+        let new = Authority::find_or_make(&data).unwrap();
+        assert_ne!(new.fingerprint, made.fingerprint);
+        std::fs::remove_dir_all(data).unwrap();
     }
 
     #[test]

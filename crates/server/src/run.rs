@@ -34,9 +34,7 @@ use crate::registrations::Registrations;
 use crate::rim::Rim;
 use crate::sounds::Sounds;
 use crate::speech::flite::Flite;
-use crate::{
-    adopted, clock, configured, demo, interrupted, open_files, seed, softphone, tls,
-};
+use crate::{adopted, clock, configured, demo, interrupted, open_files, seed, softphone, tls};
 
 /// What a program or a person needs to know to use this system.
 #[derive(Debug, Clone, Serialize)]
@@ -135,6 +133,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     }
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("cannot make the data folder {}", config.data.display()))?;
+    if config.mode == Mode::Development {
+        leave_no_trace(&config.data);
+    }
     let hosts = [
         config.public_host.clone(),
         Some("localhost".to_owned()),
@@ -318,9 +319,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         random: Arc::new(|bytes: &mut [u8]| rand::fill(bytes)),
     };
     let page = match config.mode {
-        Mode::Development => {
-            softphone::router(rim.clone()).merge(adopted::router(store.clone()))
-        }
+        Mode::Development => softphone::router(rim.clone()).merge(adopted::router(store.clone())),
         // What it gives away is nobody's to have.
         Mode::Production => Router::new(),
     };
@@ -359,6 +358,15 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         writer,
         serving,
     })
+}
+
+/// Keeps the data folder out of the repository of the project that it stands in: it holds secrets,
+/// and `git status` is to stay clean. Without it everything works, too.
+fn leave_no_trace(data: &std::path::Path) {
+    let file = data.join(".gitignore");
+    if !file.exists() {
+        let _ = std::fs::write(file, "*\n");
+    }
 }
 
 /// UDP and TCP on one port number; when any will do, one that both have free.
