@@ -145,7 +145,14 @@ impl Run {
         // A terminal sends this one to the program, too.
         let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
         let (program, arguments) = self.program.split_first().expect("clap asks for a program");
-        let mut child = Command::new(program)
+        // What starts programs of its own (npm, sh) does not always pass signals on. Where no
+        // terminal sends them to all, the program leads a group, which gets them.
+        let alone = !std::io::IsTerminal::is_terminal(&std::io::stdin());
+        let mut command = Command::new(program);
+        if alone {
+            command.process_group(0);
+        }
+        let mut child = command
             .args(arguments)
             .envs(variables)
             .spawn()
@@ -153,7 +160,6 @@ impl Run {
                 let cure = "name a program that can be started, after `--`";
                 Failure::new(Failure::FAILED, format!("{program}: {error}; {cure}"))
             })?;
-        let alone = !std::io::IsTerminal::is_terminal(&std::io::stdin());
         loop {
             let passed = tokio::select! {
                 ended = child.wait() => {
@@ -166,7 +172,7 @@ impl Run {
                 _ = interrupt.recv() => alone.then_some(libc::SIGINT),
             };
             if let (Some(signal), Some(pid)) = (passed, child.id()) {
-                kill::send(pid, signal);
+                kill::send(pid, signal, alone);
             }
         }
     }
@@ -212,7 +218,7 @@ impl Server {
 
     async fn stop(mut self) {
         if let Some(pid) = self.0.id() {
-            kill::send(pid, libc::SIGTERM);
+            kill::send(pid, libc::SIGTERM, true);
         }
         let _ = tokio::time::timeout(START, self.0.wait()).await;
     }
