@@ -43,7 +43,7 @@ const browser = await puppeteer.launch({
 class Page {
   faults = [];
 
-  static async open({ language = 'en', scheme = 'light', width = 1200, microphone } = {}) {
+  static async open({ language = 'en', scheme = 'light', width = 1200, microphone, udp = true } = {}) {
     const self = new Page();
     self.context = await browser.createBrowserContext();
     if (microphone !== undefined) await self.context.overridePermissions(ready.api, microphone ? ['microphone'] : []);
@@ -53,6 +53,17 @@ class Page {
     await self.page.setViewport({ width, height: 900, deviceScaleFactor: 1 });
     await self.page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
     await self.page.evaluateOnNewDocument((wanted) => Object.defineProperty(navigator, 'language', { value: wanted }), language);
+    // A page that may only use relays, and has none, is a page whose network lets no UDP through.
+    if (!udp) {
+      await self.page.evaluateOnNewDocument(() => {
+        const Usual = RTCPeerConnection;
+        window.RTCPeerConnection = class extends Usual {
+          constructor() {
+            super({ iceTransportPolicy: 'relay' });
+          }
+        };
+      });
+    }
     await self.page.goto(`${ready.api}/`);
     await self.state(0, 'ready');
     await self.state(1, 'ready');
@@ -278,6 +289,15 @@ await test('a real microphone, and one that is refused', async (open) => {
   const refused = await open({ microphone: false });
   await refused.press(0, 'microphone');
   await until('the cure', async () => /Allow it at the left end of the address bar/.test(await refused.text(0, 'notice')));
+});
+
+await test('no UDP: the page says so, and where to let it through', async (open) => {
+  const page = await open({ udp: false });
+  await page.page.click('#start');
+  const told = await until('the cure', async () => /travels as UDP to 127\.0\.0\.1:\d+/.test(await page.text(0, 'notice')));
+  assert.ok(told);
+  await page.press(0, 'hangUp');
+  await page.state(1, 'ready');
 });
 
 await test('in Japanese, in the dark, on a narrow screen; nothing is cut off', async (open) => {

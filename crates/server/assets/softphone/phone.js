@@ -197,7 +197,7 @@ export class Phone extends EventTarget {
     } else if (state === 'away') {
       // A call goes on without its signalling: its sound has a way of its own.
       if (this.state === State.READY) this.#become(State.AWAY);
-      if (this.notice?.key !== 'refused') this.inform('off');
+      if (!['refused', 'off'].includes(this.notice?.key)) this.inform('off');
     } else if (online && this.notice?.key === 'off') {
       this.notice = undefined;
       this.#note('back');
