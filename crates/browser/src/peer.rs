@@ -102,6 +102,44 @@ pub struct Agreed {
     pub codecs: Vec<Payload>,
     /// Payload type of telephone-event at 8000 Hz, if agreed.
     pub telephone_event: Option<u8>,
+    /// What the browser asks of our Opus.
+    pub opus: Wishes,
+    /// Milliseconds of sound that the browser wants in a packet (`a=ptime`, RFC 8866 section 6.4).
+    pub packet_time: Option<u32>,
+}
+
+/// What the receiver of Opus asks of its sender (RFC 7587 section 6.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wishes {
+    /// `maxaveragebitrate`: most bits per second on average.
+    pub max_bitrate: Option<u32>,
+    /// `useinbandfec`: it can repair a lost packet from the one after it.
+    pub fec: bool,
+}
+
+impl Wishes {
+    /// Reads the parameters (`a=fmtp`) of a payload type.
+    fn of(description: &str, payload_type: u8) -> Wishes {
+        let mut wishes = Wishes::default();
+        let start = format!("a=fmtp:{payload_type} ");
+        let parameters = description
+            .lines()
+            .find_map(|line| line.strip_prefix(&start));
+        for parameter in parameters.unwrap_or_default().split(';') {
+            match parameter.trim().split_once('=') {
+                // Not outside of what the RFC allows.
+                Some(("maxaveragebitrate", bits)) => {
+                    wishes.max_bitrate = bits
+                        .parse()
+                        .ok()
+                        .map(|bits: u32| bits.clamp(6_000, 510_000));
+                }
+                Some(("useinbandfec", "1")) => wishes.fec = true,
+                _ => {}
+            }
+        }
+        wishes
+    }
 }
 
 /// What a peer wants done, or has to tell.
@@ -160,6 +198,7 @@ impl Peer {
             .set_stats_interval(Some(MEASURED))
             .clear_codecs()
             .clear_extension_map()
+            // PCMU first: two browsers without a preference then share it with every telephone.
             .enable_pcmu(true, false)
             .enable_opus(opus, false);
         config.codec_config().add_config(
@@ -208,15 +247,17 @@ impl Peer {
     /// Takes the browser's answer to our offer.
     pub fn accept(&mut self, answer: &str) -> Result<Agreed, PeerError> {
         let pending = self.pending.take().ok_or(PeerError::NothingOffered)?;
-        let answer = SdpAnswer::from_sdp_string(bounded(answer)?)
+        let description = bounded(answer)?;
+        let answer = SdpAnswer::from_sdp_string(description)
             .map_err(|error| PeerError::Description(error.to_string()))?;
         self.rtc.sdp_api().accept_answer(pending, answer)?;
-        self.settle()
+        self.settle(description)
     }
 
     /// Answers the browser's offer: a new call, or the same call after an ICE restart.
     pub fn answer(&mut self, offer: &str) -> Result<(String, Agreed), PeerError> {
-        let offer = SdpOffer::from_sdp_string(bounded(offer)?)
+        let description = bounded(offer)?;
+        let offer = SdpOffer::from_sdp_string(description)
             .map_err(|error| PeerError::Description(error.to_string()))?;
         let answer = self.rtc.sdp_api().accept_offer(offer)?.to_sdp_string();
         if self.mid.is_none() {
@@ -226,8 +267,8 @@ impl Peer {
                 .find_map(|line| line.strip_prefix("a=mid:"))
                 .map(Mid::from);
         }
-        let agreed = self.settle()?;
-        Ok((answer, agreed))
+        let agreed = self.settle(description)?;
+        Ok((mirrored(answer, &agreed), agreed))
     }
 
     /// What was settled on; `None` before.
@@ -362,8 +403,9 @@ impl Peer {
         }
     }
 
-    /// Reads what was agreed from the negotiated session.
-    fn settle(&mut self) -> Result<Agreed, PeerError> {
+    /// Reads what was agreed from the negotiated session, and from the browser's `description` what
+    /// the session does not keep.
+    fn settle(&mut self, description: &str) -> Result<Agreed, PeerError> {
         let mid = self.mid.ok_or(PeerError::NoCodec)?;
         let media = self.rtc.media(mid).ok_or(PeerError::NoCodec)?;
         let params = self.rtc.codec_config().params();
@@ -377,7 +419,7 @@ impl Peer {
             .iter()
             .filter_map(|payload_type| Some((**payload_type, of(*payload_type)?.spec())))
             .collect();
-        let codecs: Vec<Payload> = listed
+        let mut codecs: Vec<Payload> = listed
             .iter()
             .filter_map(|(payload_type, spec)| {
                 let name = match spec.codec {
@@ -395,11 +437,29 @@ impl Peer {
         if codecs.is_empty() {
             return Err(PeerError::NoCodec);
         }
+        // The medium's own list tells what the browser prefers, and sends (RFC 8866 section 5.14); the
+        // session has them in the order of their descriptions, which the SDKs leave alone.
+        let preferred: Vec<&str> = description
+            .lines()
+            .find_map(|line| line.strip_prefix("m=audio "))
+            .map_or_else(Vec::new, |line| line.split_whitespace().skip(2).collect());
+        codecs.sort_by_key(|codec| {
+            let payload_type = codec.payload_type.to_string();
+            let place = preferred.iter().position(|listed| **listed == payload_type);
+            place.unwrap_or(preferred.len())
+        });
         let telephone_event = listed
             .iter()
             .find(|(_, spec)| spec.codec == Codec::Tele && spec.clock_rate == Frequency::EIGHT_KHZ)
             .map(|(payload_type, _)| *payload_type);
+        let opus = codecs.iter().find(|codec| codec.name == "opus");
         let agreed = Agreed {
+            opus: opus.map_or_else(Wishes::default, |opus| {
+                Wishes::of(description, opus.payload_type)
+            }),
+            packet_time: description
+                .lines()
+                .find_map(|line| line.strip_prefix("a=ptime:")?.trim().parse().ok()),
             codecs,
             telephone_event,
         };
@@ -411,6 +471,25 @@ impl Peer {
         }
         Ok(agreed)
     }
+}
+
+/// Our answer with the browser's own limit of Opus: a page limits what it sends by asking us to ask it
+/// (`voice-client.md` 3.3).
+fn mirrored(answer: String, agreed: &Agreed) -> String {
+    let opus = agreed.codecs.iter().find(|codec| codec.name == "opus");
+    let (Some(opus), Some(bits)) = (opus, agreed.opus.max_bitrate) else {
+        return answer;
+    };
+    let start = format!("a=fmtp:{} ", opus.payload_type);
+    answer
+        .split_inclusive("\r\n")
+        .map(|line| match line.strip_suffix("\r\n") {
+            Some(line) if line.starts_with(&start) => {
+                format!("{line};maxaveragebitrate={bits}\r\n")
+            }
+            _ => line.to_owned(),
+        })
+        .collect()
 }
 
 /// A description short enough to be read.

@@ -240,6 +240,55 @@ fn every_description_is_whole_ice_lite_and_ends_its_lines_as_the_sdks_need() {
     assert_eq!(offer.matches("m=").count(), 1);
 }
 
+/// The offer of a page that prefers Opus and limits it, as the SDK writes it: only the list of
+/// payload types is put into another order.
+fn preferring_opus(offer: &str) -> String {
+    let formats = offer
+        .lines()
+        .find_map(|line| line.strip_prefix("m=audio 9 UDP/TLS/RTP/SAVPF "))
+        .unwrap()
+        .to_owned();
+    let others = formats.split(' ').filter(|format| *format != "111");
+    let reordered = others.fold("111".to_owned(), |list, format| format!("{list} {format}"));
+    offer
+        .replace(&formats, &reordered)
+        .replace("useinbandfec=1", "useinbandfec=1;maxaveragebitrate=16000")
+}
+
+#[test]
+fn the_browsers_favourite_comes_first_and_its_limit_comes_back() {
+    let mut line = Line::new(true);
+    let (offer, pending) = line.browser_offers();
+    let (answer, agreed) = line.peer.answer(&preferring_opus(&offer)).unwrap();
+    let names: Vec<_> = agreed.codecs.iter().map(|codec| codec.name).collect();
+    assert_eq!(names, ["opus", "PCMU"]);
+    assert_eq!(agreed.codecs[0].clock_rate, 48_000);
+    assert_eq!(
+        (agreed.opus.max_bitrate, agreed.opus.fec),
+        (Some(16_000), true)
+    );
+    let ours: Vec<_> = answer
+        .split("\r\n")
+        .filter(|line| line.starts_with("a=fmtp:111 "))
+        .collect();
+    assert_eq!(ours.len(), 1, "{answer}");
+    assert!(ours[0].ends_with(";maxaveragebitrate=16000"), "{answer}");
+    assert_eq!(answer.matches('\n').count(), answer.matches("\r\n").count());
+    line.browser_takes(pending, &answer);
+    line.run(Duration::from_secs(2));
+    line.speak_both_ways();
+}
+
+#[test]
+fn nothing_is_mirrored_that_was_not_asked_for() {
+    let mut line = Line::new(true);
+    let (offer, _) = line.browser_offers();
+    let (answer, agreed) = line.peer.answer(&offer).unwrap();
+    assert_eq!(agreed.opus.max_bitrate, None);
+    assert!(!answer.contains("maxaveragebitrate"));
+    assert_eq!(agreed.packet_time, None);
+}
+
 #[test]
 fn a_restart_of_ice_keeps_the_call_and_its_keys() {
     let mut line = Line::call_out(false);
