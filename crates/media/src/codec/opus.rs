@@ -5,7 +5,7 @@ use opus_pure::{Application, OpusDecoder, OpusEncoder, packet};
 use super::{Codec, Parameters};
 
 /// How hard the encoder tries, 0 to 10. Beyond this the work grows faster than what is heard.
-const COMPLEXITY: i32 = 5;
+const COMPLEXITY: i32 = 3;
 /// Bits per second at 8 kHz and above it: RFC 7587 section 3.1.1, and room for the copies (FEC).
 const NARROW_BITRATE: u32 = 16_000;
 const WIDE_BITRATE: u32 = 28_000;
