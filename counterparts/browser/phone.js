@@ -24,14 +24,6 @@
     return out.stream;
   };
 
-  const connections = [];
-  window.RTCPeerConnection = class extends RTCPeerConnection {
-    constructor(...given) {
-      super(...given);
-      connections.push(this);
-    }
-  };
-
   const events = [];
   let device;
   let call;
@@ -92,17 +84,6 @@
     openMicrophones: () => microphones.filter((track) => track.readyState === 'live').length,
     busy: () => Boolean(device.isBusy ?? device.activeConnection?.()),
     parameters: () => ({ ...call.parameters, custom: Object.fromEntries(call.customParameters ?? []) }),
-    /** The codecs in use both ways, and the limit of bits per second that we were told for Opus. */
-    async codecs() {
-      const connection = connections.at(-1);
-      const reports = [...(await connection.getStats()).values()];
-      const codec = (type) => {
-        const stream = reports.find((report) => report.type === type && report.kind === 'audio');
-        return reports.find((report) => report.id === stream?.codecId)?.mimeType;
-      };
-      const limit = connection.remoteDescription.sdp.match(/maxaveragebitrate=(\d+)/)?.[1];
-      return { sends: codec('outbound-rtp'), hears: codec('inbound-rtp'), limit };
-    },
     status: () => call?.status(),
     sid: () => call?.parameters?.CallSid,
 

@@ -20,18 +20,12 @@ const { account_sid: account, auth_token: secret, phones } = ready;
 const client = twilio(account, secret);
 client.api.baseUrl = ready.api;
 
-/** Whether this release lets a page choose its codec: from 1.7 on. */
-const prefers = (version) => {
-  const [major, minor] = version.split('.').map(Number);
-  return !(major === 1 && minor < 7);
-};
-
 const sdks = process.env.TOOLS.split(',')
   .filter((folder) => folder.startsWith('sdk-'))
   .map((folder) => {
     const name = folder.slice(4);
     const bundles = ['twilio-client', '@twilio/voice-sdk'].map((package_) => join(tools, folder, 'node_modules', package_, 'dist/twilio.js'));
-    return { name, bundle: bundles.find(existsSync), generation: existsSync(bundles[0]) ? 1 : 2, prefers: prefers(name) };
+    return { name, bundle: bundles.find(existsSync), generation: existsSync(bundles[0]) ? 1 : 2 };
   });
 
 const sleep = (ms) => new Promise((wake) => setTimeout(wake, ms));
@@ -337,51 +331,6 @@ for (const sdk of sdks) {
     const child = askedAt('/child').filter((request) => request.form.ParentCallSid === parent);
     assert.deepEqual(child.map((request) => request.form.CallStatus), ['initiated', 'ringing', 'in-progress', 'completed']);
   });
-
-  if (sdk.prefers) {
-    const opus = { codecPreferences: ['opus', 'pcmu'], maxAverageBitrate: 20000 };
-
-    await it('prefers Opus: hears, is heard by a telephone, presses keys', async (open) => {
-      await virtual(phones[0], { answer_after_ms: 500, play: phoneWav });
-      const alice = await open(sdk, a, 440, { device: opus });
-      await alice.do('connect', { To: 'digits' });
-      await alice.until('call.accept');
-      await alice.hears(SERVER);
-      assert.deepEqual(await alice.do('codecs'), { sends: 'audio/opus', hears: 'audio/opus', limit: '20000' });
-      await alice.do('press', '1#3');
-      const sid = await alice.do('sid');
-      const request = await until('the keys', () => askedAt('/digits').find((request) => request.form.CallSid === sid));
-      assert.equal(request.form.Digits, '1');
-      await alice.do('hangUp');
-      await alice.until('call.disconnect');
-      await alice.do('connect', { To: phones[0] });
-      await until('the telephone', async () => (await alice.do('status')) === 'open');
-      await alice.hears(PHONE);
-      await sleep(1500);
-      await alice.do('hangUp');
-      const heard = await until('the recording', async () => {
-        const wav = await heardBy(phones[0]).catch(() => undefined);
-        return wav?.seconds > 1 && wav;
-      });
-      assert.ok(Math.abs(loudest(heard) - 440) < 15, `the telephone heard ${loudest(heard)} Hz`);
-    });
-
-    for (const [name, device] of [['one with PCMU', {}], ['another with Opus', opus]]) {
-      await it(`with Opus talks with ${name}`, async (open) => {
-        const alice = await open(sdk, a, 440, { device: opus });
-        const bob = await open(sdk, b, 700, { device });
-        await alice.do('connect', { To: `client:${b}` });
-        await bob.until('device.incoming');
-        await bob.do('accept');
-        await alice.until('call.accept');
-        await alice.hears(700);
-        await bob.hears(440);
-        const { sends, hears } = await bob.do('codecs');
-        const expected = device === opus ? 'audio/opus' : 'audio/PCMU';
-        assert.deepEqual([sends, hears], [expected, expected]);
-      });
-    }
-  }
 
   await it('keeps its call when the connection drops', async (open) => {
     const alice = await open(sdk, a, 440);

@@ -55,7 +55,7 @@ impl MediaRoom {
 
     /// The beginning of a browser's media.
     pub fn peer(&self) -> Peer {
-        Peer::new(&self.identity, &self.announced, true, clock::now().instant)
+        Peer::new(&self.identity, &self.announced, false, clock::now().instant)
     }
 
     /// Opens a port whose other end will be a browser.
