@@ -191,11 +191,6 @@ impl MediaPort {
         settings.telephone_event_send = agreed.telephone_event;
         settings.telephone_event_receive = agreed.telephone_event;
         settings.latching = media::Latching::DescriptionOnly;
-        settings.max_bitrate = agreed.opus.max_bitrate;
-        settings.fec = agreed.opus.fec;
-        if let Some(packet_time) = agreed.packet_time {
-            settings.ptime = Duration::from_millis(packet_time.into());
-        }
         self.apply(Command::Configure {
             port: self.port,
             settings: Box::new(settings),
