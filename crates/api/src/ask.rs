@@ -41,6 +41,8 @@ pub struct Ask {
     pub form: Form,
     /// The body as it came; control plane only.
     pub body: Bytes,
+    /// The name that the client gave to this request, so that asking again makes nothing new.
+    pub idempotency_key: Option<String>,
     /// When it came.
     pub now: Wall,
 }

@@ -29,6 +29,8 @@ use crate::{control, monitor_v1, v2010};
 
 /// Longest body of a request (20413 beyond).
 const MAX_BODY: usize = 1 << 20;
+/// Longest name that a client may give to a request.
+const MAX_KEY: usize = 255;
 
 /// The whole API as one service.
 pub fn router(app: App) -> Router {
@@ -132,6 +134,7 @@ impl Gate {
             query,
             form,
             body,
+            idempotency_key: idempotency_key(&parts.headers)?,
             now: self.app.now(),
             app: self.app.clone(),
             caller,
@@ -274,6 +277,22 @@ fn form(headers: &HeaderMap, body: &Bytes) -> Result<Form, Refusal> {
         _ => Err(Refusal::new(
             ErrorCode::INVALID_PARAMETER,
             "Content-Type must be application/x-www-form-urlencoded",
+        )),
+    }
+}
+
+/// The name of a request: `Idempotency-Key`, or the header that the original sends with its own
+/// requests. The original takes neither (reliability B9).
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let names = ["idempotency-key", "i-twilio-idempotency-token"];
+    let Some(value) = names.iter().find_map(|name| headers.get(*name)) else {
+        return Ok(None);
+    };
+    match value.to_str() {
+        Ok(key) if (1..=MAX_KEY).contains(&key.len()) => Ok(Some(key.to_owned())),
+        _ => Err(Refusal::new(
+            ErrorCode::INVALID_PARAMETER,
+            format!("Idempotency-Key must have 1 to {MAX_KEY} visible characters"),
         )),
     }
 }

@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use api::live::{Modify, Redirect};
-use common::{MAIN, NUMBER, World};
+use common::{MAIN, NUMBER, SUB, World};
 use model::call::{CallRecord, CallStatus};
 use model::method::Method;
 use model::now::Wall;
@@ -251,7 +251,7 @@ async fn clients_and_sip_may_be_called_from_anything() {
         .ok(201);
     assert_eq!(
         (&body["to"], &body["from"]),
-        (&json!("client:joey?room=7"), &json!("Alice"))
+        (&json!("client:joey"), &json!("Alice"))
     );
     let more = [
         ("To", "sip:joey@example.com;transport=tcp?X-Room=7"),
@@ -480,4 +480,100 @@ async fn an_ended_call_is_deleted_a_running_one_stays() {
     assert_eq!((gone.status.as_u16(), gone.text.as_str()), (204, ""));
     world.get(&path).await.refused(404, 20404);
     world.delete(&path).await.refused(404, 20404);
+}
+
+/// B9: a client that asks again after a time-out makes no second call.
+#[tokio::test]
+async fn a_request_that_names_itself_makes_one_call() {
+    let world = World::new().await;
+    let ask = |key: &'static str, to: &'static str| {
+        let body = format!(
+            "To={to}&From={}&Url=http%3A%2F%2Fapp.test%2F",
+            NUMBER.replace('+', "%2B")
+        );
+        let request = axum::http::Request::builder()
+            .method("POST")
+            .uri(format!("/2010-04-01/Accounts/{MAIN}/Calls.json"))
+            .header("host", "localhost:3000")
+            .header("authorization", common::basic(&format!("{MAIN}:main")))
+            .header("idempotency-key", key)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(axum::body::Body::from(body))
+            .unwrap();
+        world.raw(request)
+    };
+    // Two at the same time, and one later.
+    let (first, second) = tokio::join!(ask("k1", "%2B14155550123"), ask("k1", "%2B14155550123"));
+    let (first, second) = (first.ok(201), second.ok(201));
+    let third = ask("k1", "%2B14155550123").await.ok(201);
+    assert_eq!(first["sid"], second["sid"]);
+    assert_eq!(first["sid"], third["sid"]);
+    assert_eq!(world.live.originated.lock().unwrap().len(), 1);
+    // It is answered with the call as it is, and something else is refused.
+    finish(&world, &first).await;
+    let ended = ask("k1", "%2B14155550123").await.ok(201);
+    assert_eq!(ended["status"], "completed");
+    ask("k1", "%2B14155550124").await.refused(409, 20409);
+    let other = ask("k2", "%2B14155550123").await.ok(201);
+    assert_ne!(first["sid"], other["sid"]);
+    // A day later the name is free.
+    world
+        .clock
+        .fetch_add(86_400_000_000, std::sync::atomic::Ordering::Relaxed);
+    let tomorrow = ask("k1", "%2B14155550124").await.ok(201);
+    assert_ne!(first["sid"], tomorrow["sid"]);
+    ask("", "%2B14155550123").await.refused(400, 20422);
+}
+
+#[tokio::test]
+async fn words_behind_an_identity_are_for_its_page() {
+    let world = World::new().await;
+    let more = [("To", "client:joey?hat=red%20one&coat=blue")];
+    let body = place(&world, &more).await.ok(201);
+    assert_eq!(body["to"], "client:joey");
+    let originated = world.live.originated.lock().unwrap().pop().unwrap();
+    let words = [("hat", "red one"), ("coat", "blue")];
+    let words = words.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(originated.words, words);
+}
+
+/// B10: the engine is told, and told again when the account is active.
+#[tokio::test]
+async fn the_engine_learns_who_may_call_no_more() {
+    let world = World::new().await;
+    let path = format!("/2010-04-01/Accounts/{SUB}.json");
+    world.post(&path, &[("Status", "suspended")]).await.ok(200);
+    world.post(&path, &[("Status", "active")]).await.ok(200);
+    let told = world.live.activated.lock().unwrap().clone();
+    assert_eq!(told, [(SUB, false), (SUB, true)]);
+}
+
+#[tokio::test]
+async fn an_application_says_what_late_answers_are_told() {
+    let world = World::new().await;
+    let made = world
+        .post("/Applications.json", &[("FriendlyName", "x")])
+        .await;
+    let sid = made.ok(201)["sid"].as_str().unwrap().to_owned();
+    let path = format!("/_switchboard/v1/applications/{sid}");
+    let set = async |json: &str| {
+        let request = axum::http::Request::builder()
+            .method("POST")
+            .uri(&path)
+            .header("host", "localhost:3000")
+            .header("authorization", common::basic(&format!("{MAIN}:main")))
+            .body(axum::body::Body::from(json.to_owned()))
+            .unwrap();
+        world.raw(request).await
+    };
+    assert!(world.get(&path).await.ok(200)["late_answer"].is_null());
+    let set_to = set(r#"{"late_answer": "cancel"}"#).await.ok(200);
+    assert_eq!(set_to["late_answer"], "cancel");
+    set(r#"{"late_answer": "shout"}"#).await.refused(400, 20422);
+    let kept = world.store.applications().late_answers().await.unwrap();
+    assert_eq!(kept.len(), 1);
+    assert!(set(r#"{"late_answer": null}"#).await.ok(200)["late_answer"].is_null());
+    let told = world.live.late_answers.lock().unwrap().clone();
+    let told: Vec<_> = told.into_iter().map(|(_, word)| word).collect();
+    assert_eq!(told, [Some(model::late_answer::LateAnswer::Cancel), None]);
 }

@@ -12,6 +12,7 @@ use crate::connection::{Connection, Value};
 use crate::error::Error;
 use crate::owed::IdempotencyToken;
 use crate::queued_calls::QueuedCall;
+use crate::requests::KeyedRequest;
 use crate::rows::{self, Filters, Order, Range, Record};
 use crate::store::Store;
 use crate::writer::Haste;
@@ -99,6 +100,9 @@ pub struct Change {
     pub queued: Vec<QueuedCall>,
     /// Calls that wait no longer: begun, or given up.
     pub dequeued: Vec<CallSid>,
+    /// Requests that named themselves, and made one of these calls. `Taken` if one of that name is
+    /// known: then nothing of the change is written.
+    pub requests: Vec<KeyedRequest>,
 }
 
 /// Calls.
@@ -227,6 +231,7 @@ const INTERRUPTED: &str = "SELECT record FROM calls WHERE final = FALSE AND NOT 
 
 /// Writes a change, within a transaction.
 pub(crate) fn apply(connection: &mut Connection, change: Change) -> Result<(), Error> {
+    crate::requests::append(connection, change.requests)?;
     for call in &change.calls {
         save(connection, call)?;
         if call.status.is_final() {

@@ -10,6 +10,7 @@ const STEPS: &[(i64, &str)] = &[
     (3, include_str!("../migrations/0003_bindings.sql")),
     (4, include_str!("../migrations/0004_life.sql")),
     (5, include_str!("../migrations/0005_telemetry.sql")),
+    (6, include_str!("../migrations/0006_requests.sql")),
 ];
 
 /// Brings a database to the newest step, each step in a transaction of its own.

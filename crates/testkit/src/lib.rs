@@ -1,6 +1,7 @@
 //! For tests only: scenarios, seeded worlds, scripted counterparts.
 
 mod chance;
+pub mod group;
 pub mod laws;
 pub mod outbox;
 pub mod scenario;

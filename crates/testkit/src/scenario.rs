@@ -153,6 +153,8 @@ impl Stage {
             }
             ["call", "from", from, "to", to] => self.incoming(from, to),
             ["api", "calls", to, "from", from, rest @ ..] => self.originate(to, from, rest, line),
+            ["account", "is", "suspended"] => self.feed(Input::Suspended(account())),
+            ["account", "is", "active"] => self.feed(Input::Activated(account())),
             ["api", verb, party, rest @ ..] => self.modify(verb, party, rest, line),
             ["app", "answers", ..] => self.answer(after(line, "app answers")),
             ["app", "fails", code, ..] => {
@@ -484,9 +486,12 @@ impl Stage {
                     .sip_auth
                     .map(|(user, _)| format!(" as {user}"))
                     .unwrap_or_default();
+                let words: String = (invite.parameters.iter())
+                    .map(|(name, value)| format!(" {name}={value:?}"))
+                    .collect();
                 return self.say(
                     "invite",
-                    format!("{} from {}{auth}", invite.to, invite.from),
+                    format!("{} from {}{auth}{words}", invite.to, invite.from),
                 );
             }
             LegCommand::Ring => "ring".to_owned(),

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use testkit::world::{self, Reached};
-use testkit::{outbox, wire};
+use testkit::{group, outbox, wire};
 
 /// Every race that the worlds must have come across.
 const RACES: &[&str] = &[
@@ -79,6 +79,21 @@ const CALLBACK_RACES: &[&str] = &[
     "F5 more is due than may be under way",
 ];
 
+/// Every race of a group that rings.
+const GROUP_RACES: &[&str] = &[
+    "A1 a browser wins",
+    "A1 a device answers too late",
+    "A1 a telephone answers after it was canceled",
+    "A1 a telephone wins",
+    "A1 one device declines for its identity",
+    "A1 one device of an identity wins",
+    "A1 three answer together",
+    "A12 nobody took the call",
+    "A2 the caller leaves before any answer",
+    "A2 the caller leaves just after the answer",
+    "A2 the caller leaves while an answer is under way",
+];
+
 fn from_environment(name: &str, otherwise: u64) -> u64 {
     let value = std::env::var(name).ok();
     value
@@ -148,6 +163,11 @@ fn many(world: World, races: &[&str]) {
 #[test]
 fn the_laws_hold_in_every_world() {
     many(world::run, RACES);
+}
+
+#[test]
+fn one_of_a_group_wins_and_the_others_know_it() {
+    many(group::run, GROUP_RACES);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use model::event::Event;
 use model::method::Method;
 use model::phone_number::PhoneNumber;
 use model::sid::{ApplicationSid, CallSid, NotificationSid, PhoneNumberSid};
-use store::{Change, QueuedCall};
+use store::{Change, KeyedRequest, QueuedCall};
 
 use super::endpoint::Endpoint;
 use crate::ask::{Ask, Reply};
@@ -31,6 +31,9 @@ const MAX_SIP_AUTH: usize = 256;
 /// `POST …/Calls`: 201, status `queued`. The record, its queue entry and its first event are stored
 /// in one transaction before the answer; dialling happens later.
 pub async fn create(ask: Ask) -> Reply {
+    if let Some(answer) = asked_before(&ask).await? {
+        return Ok(answer);
+    }
     let form = &ask.form;
     let to = form.text("To").ok_or(ErrorCode::NO_TO)?;
     let from = form.text("From").ok_or(ErrorCode::NO_FROM)?;
@@ -92,8 +95,42 @@ pub async fn create(ask: Ask) -> Reply {
         .collect();
     let event = event(&ask, sid, &ask.uri(format_args!("/Calls")), 201);
     let shown = super::wire(&ask, &originate.record);
-    accept(&ask, originate, event, alerts).await?;
-    Ok(Answer::made("Call", shown))
+    match accept(&ask, originate, event, alerts).await {
+        Ok(()) => Ok(Answer::made("Call", shown)),
+        // The same request was faster, by a hair.
+        Err(refusal) if refusal.code.code == ErrorCode::CONFLICT.code => {
+            asked_before(&ask).await?.ok_or(refusal)
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// What came of a request of the same name, if there was one (reliability B9): the call as it is
+/// now. Something else under that name is refused.
+async fn asked_before(ask: &Ask) -> Result<Option<Answer>, Refusal> {
+    let Some(key) = &ask.idempotency_key else {
+        return Ok(None);
+    };
+    let calls = ask.app.store.calls();
+    let Some(before) = calls.requested(ask.account_sid(), key, ask.now).await? else {
+        return Ok(None);
+    };
+    let refused = |text| Err(Refusal::new(ErrorCode::CONFLICT, text));
+    if before.body != body(ask)? {
+        return refused("Another request was made under this Idempotency-Key: draw a fresh one");
+    }
+    match calls.find(ask.account_sid(), before.call).await? {
+        Some(call) => Ok(Some(Answer::made("Call", super::wire(ask, &call)))),
+        None => refused("The call that was made under this Idempotency-Key was deleted"),
+    }
+}
+
+/// What a request asks for, to tell it from another.
+fn body(ask: &Ask) -> Result<String, Refusal> {
+    serde_json::to_string(&without_secrets(&ask.form)).map_err(|error| {
+        tracing::error!(%error, "a form could not be written as JSON");
+        Refusal::from(ErrorCode::INTERNAL_ERROR)
+    })
 }
 
 /// Stores everything that belongs to an accepted call, or nothing; then it is begun.
@@ -117,7 +154,18 @@ async fn accept(
         created: record.created,
         payload,
     };
+    let requests = match &ask.idempotency_key {
+        Some(key) => vec![KeyedRequest {
+            account: record.account,
+            key: key.clone(),
+            body: body(ask)?,
+            call: record.sid,
+            created: record.created,
+        }],
+        None => Vec::new(),
+    };
     let change = Change {
+        requests,
         calls: vec![record],
         events: vec![event],
         alerts,
