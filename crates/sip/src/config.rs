@@ -96,8 +96,13 @@ impl Advertised {
 pub struct Limits {
     /// Calls, ringing or up, in either direction; beyond: 503 with Retry-After.
     pub calls: usize,
-    /// Transactions, server and client each; beyond: stateless 503 with Retry-After.
+    /// Transactions, server and client each, not counting requests of others that were answered for
+    /// good; beyond: stateless 503 with Retry-After.
     pub transactions: usize,
+    /// What requests of others that were answered for good may take up, about, in bytes: each is kept
+    /// for 32 s over UDP (RFC 3261 timers H and J, RFC 6026 timer L), a call of one INVITE and one BYE
+    /// with some 2 kB. Beyond: stateless 503 with Retry-After.
+    pub finished_bytes: usize,
     /// Addresses of record with a binding; beyond: 503.
     pub registrations: usize,
     /// Contacts of one address of record; beyond: 403.
@@ -123,6 +128,8 @@ impl Default for Limits {
         Limits {
             calls: 10_000,
             transactions: 100_000,
+            // For about 4,000 calls a second.
+            finished_bytes: 256 << 20,
             registrations: 100_000,
             contacts: 10,
             connections: 20_000,

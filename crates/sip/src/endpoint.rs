@@ -12,9 +12,11 @@ use crate::keepalive::{Frame, frame};
 use crate::limiter::Limiter;
 use crate::registrar::Bound;
 use crate::timers::{Timer, TimerId, Timers};
-use crate::transaction::{ClientTransaction, ServerTransaction};
+use crate::transaction::{ClientTransaction, FinishedTransaction, ServerTransaction};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How many entries each table holds, for the metrics page and for tests.
@@ -48,6 +50,13 @@ pub(crate) struct Stream {
 
 pub(crate) type Map<K, V> = HashMap<K, V, Seeded>;
 
+/// Gives back the room that a table took in busier times; the work is spread over the removals.
+pub(crate) fn slim<K: Eq + Hash, V>(table: &mut Map<K, V>) {
+    if table.capacity() > 1024 && table.len() < table.capacity() / 8 {
+        table.shrink_to(table.len() * 2);
+    }
+}
+
 /// A SIP user agent, server and client, and a registrar.
 ///
 /// Bytes and the passing of time go in by the `handle_` calls, decisions by the others; after each,
@@ -57,13 +66,18 @@ pub struct Endpoint {
     pub(crate) config: Config,
     pub(crate) chance: Chance,
     pub(crate) timers: Timers,
-    pub(crate) clients: Map<u64, ClientTransaction>,
+    pub(crate) clients: Map<u64, Box<ClientTransaction>>,
     pub(crate) branches: Map<String, u64>,
-    pub(crate) servers: Map<u64, ServerTransaction>,
-    pub(crate) server_keys: Map<String, u64>,
+    /// Server transactions that wait for their final answer.
+    pub(crate) servers: Map<u64, Box<ServerTransaction>>,
+    /// Those that had it.
+    pub(crate) finished: Map<u64, Box<FinishedTransaction>>,
+    /// About how many bytes these take.
+    pub(crate) finished_weight: usize,
+    pub(crate) server_keys: Map<Arc<str>, u64>,
     /// Requests that started something, by Call-ID, From tag and CSeq: a second one that came by
     /// another path is merged (RFC 3261 section 8.2.2.2).
-    pub(crate) merges: Map<String, u64>,
+    pub(crate) merges: Map<Arc<str>, u64>,
     pub(crate) calls: Map<DialogKey, Call>,
     pub(crate) tags: Map<String, DialogKey>,
     pub(crate) bindings: Map<String, Bound>,
@@ -99,6 +113,8 @@ impl Endpoint {
             clients: Map::with_hasher(seeded),
             branches: Map::with_hasher(seeded),
             servers: Map::with_hasher(seeded),
+            finished: Map::with_hasher(seeded),
+            finished_weight: 0,
             server_keys: Map::with_hasher(seeded),
             merges: Map::with_hasher(seeded),
             calls: Map::with_hasher(seeded),
@@ -294,7 +310,8 @@ impl Endpoint {
     pub fn tables(&self) -> Tables {
         Tables {
             calls: self.calls.len().max(self.tags.len()),
-            server_transactions: self.servers.len().max(self.server_keys.len()),
+            server_transactions: (self.servers.len() + self.finished.len())
+                .max(self.server_keys.len()),
             client_transactions: self.clients.len().max(self.branches.len()),
             timers: self.timers.len(),
             registrations: self.bindings.len(),

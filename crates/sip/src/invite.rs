@@ -6,7 +6,7 @@ mod session_timer;
 mod theirs;
 
 use crate::dialog::{Call, CallState, MOST_EARLY, next_hop, route};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, slim};
 use crate::event::{DialogKey, EndReason, Event};
 use crate::flow::{Flow, Transmit};
 use crate::header::{NameAddr, SessionExpires};
@@ -282,6 +282,8 @@ impl Endpoint {
             return;
         };
         self.tags.remove(&call.local_tag);
+        slim(&mut self.calls);
+        slim(&mut self.tags);
         for timer in [
             &mut call.session_timer,
             &mut call.reoffer_again,

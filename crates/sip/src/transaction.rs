@@ -4,4 +4,4 @@ pub(crate) mod client;
 pub(crate) mod server;
 
 pub(crate) use client::{ClientTransaction, Purpose};
-pub(crate) use server::ServerTransaction;
+pub(crate) use server::{FinishedTransaction, ServerTransaction};

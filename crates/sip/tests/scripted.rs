@@ -530,6 +530,35 @@ fn a_flood_from_one_source() {
     assert_eq!(desk.endpoint.tables().server_transactions, 20);
 }
 
+/// What was answered for good is kept for 32 s and says the same again; it is bounded by what it takes
+/// up, not by how many transactions may be under way.
+#[test]
+fn answered_requests_are_kept_small_and_for_as_long_as_they_may_be_repeated() {
+    let mut config = Config::default();
+    config.limits.transactions = 1;
+    config.limits.finished_bytes = 20_000;
+    config.limits.burst = 1_000;
+    let mut desk = Desk::new(config);
+    let ask = |desk: &mut Desk, at: usize| {
+        let text = request("OPTIONS", 1, &format!("o{at}"), "<sip:x@192.0.2.1>", "", "");
+        desk.say(&text.replace("c1", &format!("c{at}")));
+        desk.heard()
+    };
+    let first = ask(&mut desk, 0);
+    let asked = (1..100).take_while(|at| only_response(ask(&mut desk, *at)).status == 200);
+    let kept = 1 + asked.count();
+    // Each takes less than 1.5 kB, with its answer of some 400 bytes.
+    assert!(kept >= 14, "only {kept} in 20,000 bytes");
+    assert_eq!(desk.endpoint.tables().server_transactions, kept);
+    desk.pass(Duration::from_secs(31));
+    let again = ask(&mut desk, 0);
+    assert_eq!(only_response(again), only_response(first));
+    assert_eq!(only_response(ask(&mut desk, 200)).status, 503);
+    desk.pass(Duration::from_secs(2));
+    assert_eq!(desk.endpoint.tables(), Tables::default());
+    assert_eq!(only_response(ask(&mut desk, 200)).status, 200);
+}
+
 #[test]
 fn answers_are_not_larger_than_questions() {
     let mut desk = Desk::new(Config::default());

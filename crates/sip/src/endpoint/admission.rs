@@ -50,7 +50,7 @@ impl Endpoint {
     pub fn admit(&mut self, now: Instant, challenge: ChallengeId, admission: Admission) {
         let id = challenge.0;
         match self.servers.get_mut(&id) {
-            Some(tx) if tx.undecided && tx.open() => {
+            Some(tx) if tx.undecided => {
                 tx.undecided = false;
                 self.timers.cancel(&mut tx.end);
             }

@@ -101,7 +101,7 @@ impl Endpoint {
             self.handle_ack(now, &key, &request, &essentials);
             return;
         }
-        if let Some(&id) = self.server_keys.get(&key) {
+        if let Some(&id) = self.server_keys.get(key.as_str()) {
             self.server_again(now, id);
             return;
         }
@@ -110,7 +110,7 @@ impl Endpoint {
         // and gets in as long as there is any room; a made-up To tag helps nobody.
         let known = if request.method == Method::Cancel {
             self.server_keys
-                .contains_key(&key_of(&request, &essentials, &Method::Invite))
+                .contains_key(key_of(&request, &essentials, &Method::Invite).as_str())
         } else {
             essentials.to.tag().is_some_and(|tag| {
                 self.find_call(&essentials.call_id, tag, essentials.from.tag())
@@ -123,11 +123,9 @@ impl Endpoint {
             self.limiter.judge(now, source.remote.ip())
         };
         let limit = self.config.limits.transactions;
-        let full = if known {
-            self.servers.len() >= limit + limit / 8
-        } else {
-            self.servers.len() >= limit
-        };
+        let weight = self.config.limits.finished_bytes;
+        let spare = |limit: usize| if known { limit + limit / 8 } else { limit };
+        let full = self.servers.len() >= spare(limit) || self.finished_weight >= spare(weight);
         if full || overload != Verdict::Take {
             if overload != Verdict::Drop {
                 let after = self.config.limits.retry_after.to_string();
@@ -155,9 +153,9 @@ impl Endpoint {
                 request.method
             )
         });
-        let merged = merge_key
-            .as_ref()
-            .is_some_and(|k| essentials.from.tag().is_some() && self.merges.contains_key(k));
+        let merged = merge_key.as_ref().is_some_and(|k| {
+            essentials.from.tag().is_some() && self.merges.contains_key(k.as_str())
+        });
         let method = request.method.clone();
         let merge_key = if merged { None } else { merge_key };
         let id = self.start_server(source, request, essentials, key, merge_key);
@@ -285,7 +283,7 @@ impl Endpoint {
         let reason = request.headers.value(HeaderName::Reason).map(str::to_owned);
         let invite = self
             .server_keys
-            .get(&key_of(&request, &essentials, &Method::Invite))
+            .get(key_of(&request, &essentials, &Method::Invite).as_str())
             .copied();
         let id = self.start_server(source, request, essentials, key, None);
         let Some(invite) = invite else {
@@ -293,7 +291,9 @@ impl Endpoint {
             return;
         };
         // Both answers carry the same tag (RFC 3261 section 9.2).
-        if let Some(tag) = self.servers.get(&invite).map(|tx| tx.tag.clone())
+        let open = self.servers.get(&invite).map(|tx| &tx.tag);
+        let tag = open.or_else(|| self.finished.get(&invite).map(|tx| &tx.tag));
+        if let Some(tag) = tag.cloned()
             && let Some(tx) = self.servers.get_mut(&id)
         {
             tx.tag = tag;

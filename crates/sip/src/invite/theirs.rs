@@ -4,9 +4,8 @@ use crate::dialog::{Call, CallState, Repeated};
 use crate::endpoint::Endpoint;
 use crate::endpoint::admission::facts_of;
 use crate::event::{DialogKey, EndReason, Event};
-use crate::header::SessionExpires;
 use crate::invite::{add_headers, contact_of, set_sdp};
-use crate::message::{HeaderName, Response};
+use crate::message::HeaderName;
 use crate::options::introduce;
 use crate::timers::Timer;
 use std::time::Instant;
@@ -299,15 +298,11 @@ impl Endpoint {
         if let Some(sdp) = sdp {
             set_sdp(&mut response.headers, &mut response.body, sdp);
         }
-        self.finish_answer(now, key, tx, response, agreed);
-        if !invite {
+        let sent = self.respond_telling(now, tx, response);
+        self.session_agreed(now, key, agreed, false);
+        let (true, Some(bytes)) = (invite, sent) else {
             return;
-        }
-        let bytes = self
-            .servers
-            .get(&tx)
-            .and_then(|tx| tx.last.clone())
-            .unwrap_or_default();
+        };
         let t1 = self.config.t1;
         let repeated = Repeated {
             bytes,
@@ -320,18 +315,6 @@ impl Endpoint {
         if let Some(call) = self.calls.get_mut(&key) {
             call.answer = Some(repeated);
         }
-    }
-
-    fn finish_answer(
-        &mut self,
-        now: Instant,
-        key: DialogKey,
-        tx: u64,
-        response: Response,
-        agreed: Option<SessionExpires>,
-    ) {
-        self.respond(now, tx, response);
-        self.session_agreed(now, key, agreed, false);
     }
 
     pub(crate) fn answer_repeat(&mut self, now: Instant, key: DialogKey) {
@@ -446,13 +429,10 @@ impl Endpoint {
 
     /// CANCEL came for an INVITE; it has had its 200.
     pub(crate) fn canceled(&mut self, now: Instant, invite: u64, reason: Option<String>) {
+        // After a final answer CANCEL has no effect (RFC 3261 section 9.2).
         let Some(tx) = self.servers.get(&invite) else {
             return;
         };
-        // After a final answer CANCEL has no effect (RFC 3261 section 9.2).
-        if !tx.open() {
-            return;
-        }
         let call = tx.call;
         self.respond_plain(now, invite, 487, "");
         let Some(key) = call else {

@@ -1,7 +1,7 @@
 //! Requests of ours until they are answered: timers A, B, D, E, F, K, M.
 
 use crate::digest::{self, Credentials, DigestFields};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, slim};
 use crate::event::DialogKey;
 use crate::flow::{Flow, Transmit};
 use crate::header::Via;
@@ -117,7 +117,7 @@ impl Endpoint {
         self.transmit(flow, bytes.clone());
         self.clients.insert(
             id,
-            ClientTransaction {
+            Box::new(ClientTransaction {
                 branch,
                 request,
                 bytes,
@@ -134,7 +134,7 @@ impl Endpoint {
                 cancel_wanted: None,
                 canceled: false,
                 abandoned: false,
-            },
+            }),
         );
         id
     }
@@ -213,6 +213,8 @@ impl Endpoint {
             self.timers.cancel(&mut tx.end);
             self.branches
                 .remove(&branch_key(&tx.branch, &tx.request.method));
+            slim(&mut self.clients);
+            slim(&mut self.branches);
         }
     }
 
@@ -304,6 +306,8 @@ impl Endpoint {
         let first = tx.state != ClientState::Accepted;
         if first {
             tx.state = ClientState::Accepted;
+            // It is not sent again, and the ACKs of later forks need its headers only.
+            (tx.bytes, tx.request.body) = (Vec::new(), Vec::new());
             self.timers.cancel(&mut tx.repeat);
             self.timers.cancel(&mut tx.end);
             tx.end = Some(
@@ -334,6 +338,7 @@ impl Endpoint {
             _ => {}
         }
         tx.state = ClientState::Completed;
+        tx.bytes = Vec::new();
         let invite = tx.invite();
         if invite {
             // RFC 3261 section 17.1.1.3: same branch, same route, To with the tag.

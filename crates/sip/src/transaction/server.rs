@@ -1,6 +1,6 @@
 //! Requests of theirs until they are answered for good: timers G, H, I, J, L.
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, slim};
 use crate::event::DialogKey;
 use crate::flow::{Flow, Transport};
 use crate::header::Via;
@@ -8,6 +8,7 @@ use crate::message::parse::Essentials;
 use crate::message::{HeaderName, Headers, Method, Request, Response, status};
 use crate::timers::{Timer, TimerId};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// ```text
@@ -15,18 +16,18 @@ use std::time::{Duration, Instant};
 ///   |                 |--------final-----------> Completed --ACK--> Confirmed (timer I)
 ///   '-----------------'                            (timers G, H or J)
 /// ```
+/// Up to Proceeding it is a [`ServerTransaction`], from then on a [`FinishedTransaction`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ServerState {
-    Trying,
-    Proceeding,
+pub(crate) enum Finish {
     Accepted,
     Completed,
     Confirmed,
 }
 
+/// A request that was not answered for good yet.
 pub(crate) struct ServerTransaction {
-    pub key: String,
-    pub merge_key: Option<String>,
+    pub key: Arc<str>,
+    pub merge_key: Option<Arc<str>>,
     pub request: Request,
     pub essentials: Essentials,
     /// Where it came from.
@@ -35,10 +36,8 @@ pub(crate) struct ServerTransaction {
     pub flow: Flow,
     /// Our tag, unless the request had one.
     pub tag: String,
-    pub state: ServerState,
+    /// The last 1xx.
     pub last: Option<Vec<u8>>,
-    pub interval: Duration,
-    pub repeat: Option<TimerId>,
     pub end: Option<TimerId>,
     pub call: Option<DialogKey>,
     /// Waits for a decision.
@@ -49,9 +48,30 @@ impl ServerTransaction {
     pub fn invite(&self) -> bool {
         self.request.method == Method::Invite
     }
+}
 
-    pub fn open(&self) -> bool {
-        matches!(self.state, ServerState::Trying | ServerState::Proceeding)
+/// A request that was answered for good. There are many of these, for 32 s each over UDP, so it is
+/// only what a repetition of the request needs.
+pub(crate) struct FinishedTransaction {
+    key: Arc<str>,
+    merge_key: Option<Arc<str>>,
+    flow: Flow,
+    /// The CANCEL of an INVITE gets the same (RFC 3261 section 9.2).
+    pub tag: String,
+    state: Finish,
+    /// The answer; nothing when Accepted, because the call repeats it.
+    last: Box<[u8]>,
+    interval: Duration,
+    repeat: Option<TimerId>,
+    end: Option<TimerId>,
+}
+
+impl FinishedTransaction {
+    /// About what it takes up in the tables, in bytes: itself, its places in three tables and among
+    /// the timers, and its texts.
+    fn weight(&self) -> usize {
+        const FIXED: usize = size_of::<FinishedTransaction>() + 256;
+        FIXED + self.key.len() + self.merge_key.as_ref().map_or(0, |k| k.len()) + self.last.len()
     }
 }
 
@@ -137,7 +157,9 @@ impl Endpoint {
         merge_key: Option<String>,
     ) -> u64 {
         let id = self.next_id();
+        let key: Arc<str> = key.into();
         self.server_keys.insert(key.clone(), id);
+        let merge_key: Option<Arc<str>> = merge_key.map(Arc::from);
         if let Some(merge_key) = &merge_key {
             self.merges.insert(merge_key.clone(), id);
         }
@@ -145,7 +167,7 @@ impl Endpoint {
         let tag = self.chance.token(16);
         self.servers.insert(
             id,
-            ServerTransaction {
+            Box::new(ServerTransaction {
                 key,
                 merge_key,
                 request,
@@ -153,14 +175,11 @@ impl Endpoint {
                 source,
                 flow,
                 tag,
-                state: ServerState::Trying,
                 last: None,
-                interval: self.config.t1,
-                repeat: None,
                 end: None,
                 call: None,
                 undecided: false,
-            },
+            }),
         );
         id
     }
@@ -194,75 +213,107 @@ impl Endpoint {
     }
 
     /// Sends a response and moves the machine. A second final response is not sent.
-    pub(crate) fn respond(&mut self, now: Instant, id: u64, mut response: Response) {
+    pub(crate) fn respond(&mut self, now: Instant, id: u64, response: Response) {
+        self.respond_telling(now, id, response);
+    }
+
+    /// The same; tells what was sent.
+    pub(crate) fn respond_telling(
+        &mut self,
+        now: Instant,
+        id: u64,
+        mut response: Response,
+    ) -> Option<Vec<u8>> {
         if response.status > 100 && !self.config.user_agent.is_empty() {
             response
                 .headers
                 .push(HeaderName::Server, self.config.user_agent.clone());
         }
-        let t1 = self.config.t1;
-        let Some(tx) = self.servers.get_mut(&id) else {
-            return;
-        };
-        if !tx.open() {
-            return;
-        }
         let bytes = response.print();
-        let flow = tx.flow;
-        tx.last = Some(bytes.clone());
-        let reliable = flow.transport.reliable();
-        if response.status < 200 {
-            tx.state = ServerState::Proceeding;
+        let flow = if response.status < 200 {
+            let tx = self.servers.get_mut(&id)?;
+            tx.last = Some(bytes.clone());
+            tx.flow
         } else {
-            tx.undecided = false;
-            // Some phones answer a challenge without counting CSeq up; that is no merged request.
-            if matches!(response.status, 401 | 407)
-                && let Some(merge_key) = tx.merge_key.take()
-            {
-                self.merges.remove(&merge_key);
-            }
-            self.timers.cancel(&mut tx.end);
-            let linger = if tx.invite() && response.status < 300 {
-                tx.state = ServerState::Accepted;
-                t1 * 64
-            } else if tx.invite() {
-                tx.state = ServerState::Completed;
-                if !reliable {
-                    tx.repeat = Some(self.timers.set(now + t1, Timer::ServerRepeat(id)));
-                }
-                t1 * 64
-            } else {
-                tx.state = ServerState::Completed;
-                if reliable { Duration::ZERO } else { t1 * 64 }
-            };
-            tx.end = Some(self.timers.set(now + linger, Timer::ServerGone(id)));
+            self.finish_server(now, id, response.status, &bytes)?
+        };
+        self.transmit(flow, bytes.clone());
+        Some(bytes)
+    }
+
+    /// From now on the transaction only recognises what is repeated. Gives where the answer goes.
+    fn finish_server(&mut self, now: Instant, id: u64, status: u16, bytes: &[u8]) -> Option<Flow> {
+        let mut tx = self.servers.remove(&id)?;
+        slim(&mut self.servers);
+        // Some phones answer a challenge without counting CSeq up; that is no merged request.
+        if matches!(status, 401 | 407)
+            && let Some(merge_key) = tx.merge_key.take()
+        {
+            self.merges.remove(&merge_key);
         }
-        self.transmit(flow, bytes);
+        self.timers.cancel(&mut tx.end);
+        let t1 = self.config.t1;
+        let reliable = tx.flow.transport.reliable();
+        let accepted = tx.invite() && status < 300;
+        let repeat = (tx.invite() && !accepted && !reliable)
+            .then(|| self.timers.set(now + t1, Timer::ServerRepeat(id)));
+        let linger = if reliable && !tx.invite() {
+            Duration::ZERO
+        } else {
+            t1 * 64
+        };
+        let end = Some(self.timers.set(now + linger, Timer::ServerGone(id)));
+        let flow = tx.flow;
+        let finished = FinishedTransaction {
+            key: tx.key,
+            merge_key: tx.merge_key,
+            flow,
+            tag: tx.tag,
+            state: if accepted {
+                Finish::Accepted
+            } else {
+                Finish::Completed
+            },
+            last: if accepted {
+                Box::default()
+            } else {
+                bytes.into()
+            },
+            interval: t1,
+            repeat,
+            end,
+        };
+        self.finished_weight += finished.weight();
+        self.finished.insert(id, Box::new(finished));
+        Some(flow)
     }
 
     /// The request again: the last answer again.
     pub(crate) fn server_again(&mut self, now: Instant, id: u64) {
-        let Some(tx) = self.servers.get(&id) else {
-            return;
+        let again = match (self.finished.get(&id), self.servers.get(&id)) {
+            (Some(tx), _) => match tx.state {
+                Finish::Completed => (tx.flow, tx.last.to_vec()),
+                // The 2xx is repeated by the call until its ACK comes.
+                Finish::Accepted | Finish::Confirmed => return,
+            },
+            (None, Some(tx)) => match &tx.last {
+                Some(bytes) => (tx.flow, bytes.clone()),
+                None if tx.invite() => return self.respond_plain(now, id, 100, ""),
+                None => return,
+            },
+            (None, None) => return,
         };
-        let (flow, last) = (tx.flow, tx.last.clone());
-        match (tx.state, last) {
-            // The 2xx is repeated by the call until its ACK comes.
-            (ServerState::Accepted | ServerState::Confirmed, _) => {}
-            (_, Some(bytes)) => self.transmit(flow, bytes),
-            (_, None) if tx.invite() => self.respond_plain(now, id, 100, ""),
-            _ => {}
-        }
+        self.transmit(again.0, again.1);
     }
 
     /// The ACK of a 300-699.
     pub(crate) fn server_acknowledged(&mut self, now: Instant, id: u64) {
         let t4 = self.config.t4;
-        let Some(tx) = self.servers.get_mut(&id) else {
+        let Some(tx) = self.finished.get_mut(&id) else {
             return;
         };
-        if tx.state == ServerState::Completed {
-            tx.state = ServerState::Confirmed;
+        if tx.state == Finish::Completed {
+            tx.state = Finish::Confirmed;
             self.timers.cancel(&mut tx.repeat);
             self.timers.cancel(&mut tx.end);
             let linger = if tx.flow.transport.reliable() {
@@ -276,31 +327,40 @@ impl Endpoint {
 
     pub(crate) fn server_repeat(&mut self, now: Instant, id: u64) {
         let t2 = self.config.t2;
-        let Some(tx) = self.servers.get_mut(&id) else {
+        let Some(tx) = self.finished.get_mut(&id) else {
             return;
         };
         tx.repeat = None;
-        if tx.state != ServerState::Completed {
+        if tx.state != Finish::Completed {
             return;
         }
         tx.interval = (tx.interval * 2).min(t2);
         tx.repeat = Some(self.timers.set(now + tx.interval, Timer::ServerRepeat(id)));
-        let (flow, bytes) = (tx.flow, tx.last.clone());
-        if let Some(bytes) = bytes {
-            self.transmit(flow, bytes);
-        }
+        let (flow, bytes) = (tx.flow, tx.last.to_vec());
+        self.transmit(flow, bytes);
     }
 
     pub(crate) fn end_server(&mut self, id: u64) {
-        if let Some(mut tx) = self.servers.remove(&id) {
-            self.timers.cancel(&mut tx.repeat);
-            self.timers.cancel(&mut tx.end);
-            self.server_keys.remove(&tx.key);
-            if let Some(merge_key) = &tx.merge_key
-                && self.merges.get(merge_key) == Some(&id)
-            {
-                self.merges.remove(merge_key);
-            }
+        let (key, merge_key, timers) = if let Some(tx) = self.finished.remove(&id) {
+            self.finished_weight -= tx.weight();
+            (tx.key, tx.merge_key, [tx.repeat, tx.end])
+        } else if let Some(tx) = self.servers.remove(&id) {
+            (tx.key, tx.merge_key, [None, tx.end])
+        } else {
+            return;
+        };
+        for mut timer in timers {
+            self.timers.cancel(&mut timer);
         }
+        self.server_keys.remove(&key);
+        if let Some(merge_key) = &merge_key
+            && self.merges.get(merge_key) == Some(&id)
+        {
+            self.merges.remove(merge_key);
+        }
+        slim(&mut self.finished);
+        slim(&mut self.servers);
+        slim(&mut self.server_keys);
+        slim(&mut self.merges);
     }
 }
