@@ -9,6 +9,9 @@
     reason = "in a measurement, a panic is the report"
 )]
 
+#[allow(unused_imports, reason = "its tests use more of it than this")]
+#[path = "../src/drivers/port_pool.rs"]
+mod port_pool;
 #[allow(
     dead_code,
     unused_imports,
@@ -105,7 +108,7 @@ fn ours(calls: usize, seconds: usize) -> Figures {
     let threads: Vec<_> = (0..cores as u64)
         .map(|seed| rtp::MediaThread::start(seed, None, |_| {}).unwrap())
         .collect();
-    let pool = rtp::PortPool::new(Ipv4Addr::LOCALHOST.into(), 20_000, 59_999);
+    let pool = port_pool::PortPool::new(Ipv4Addr::LOCALHOST.into(), 20_000, 59_999);
     let phones = phones();
     let format = PayloadFormat {
         payload_type: 0,

@@ -10,6 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
 use crate::drivers::switch::{Figures, Happening};
+use crate::media_port::MediaRoom;
+use crate::memory::{self, Lull};
 use crate::rim::Rim;
 
 /// How long the owner may take to answer before the node counts as stuck.
@@ -21,20 +23,23 @@ pub struct Pulse {
     owner: mpsc::Sender<Happening>,
     last: Arc<Mutex<(Figures, u64)>>,
     rim: Rim,
+    media: MediaRoom,
 }
 
 impl Pulse {
     /// Figures of this owner.
-    pub fn new(owner: mpsc::Sender<Happening>, rim: Rim) -> Self {
+    pub fn new(owner: mpsc::Sender<Happening>, rim: Rim, media: MediaRoom) -> Self {
         Self {
             owner,
             last: Arc::default(),
             rim,
+            media,
         }
     }
 
     /// Takes the pulse every second, so that `/metrics` never waits.
     pub async fn run(self) {
+        let mut lull = Lull::default();
         loop {
             let calls = self.take().await.map_or(0, |figures| figures.calls);
             if calls > 0 {
@@ -43,6 +48,9 @@ impl Pulse {
                 if let Err(error) = alive {
                     tracing::error!(%error, "the pulse cannot be written down");
                 }
+            }
+            if lull.passes(calls) {
+                memory::rest(&self.rim.store, &self.media).await;
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }

@@ -1,6 +1,7 @@
 //! Leg id to signalling and media: the one binding table.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::SocketAddr;
 
 use media::PortId;
@@ -60,6 +61,13 @@ pub struct Offered {
     pub early: Option<String>,
 }
 
+/// Gives back the room that a table took in busier times; the work is spread over the removals.
+fn slim<K: Eq + Hash, V>(table: &mut HashMap<K, V>) {
+    if table.capacity() > 1024 && table.len() < table.capacity() / 8 {
+        table.shrink_to(table.len() * 2);
+    }
+}
+
 /// Every leg of this node.
 #[derive(Debug, Default)]
 pub struct Legs {
@@ -102,6 +110,9 @@ impl Legs {
             self.by_dialog.remove(&dialog);
         }
         self.by_port.remove(&leg.media.port);
+        slim(&mut self.legs);
+        slim(&mut self.by_dialog);
+        slim(&mut self.by_port);
         Some(leg)
     }
 

@@ -18,6 +18,7 @@ mod interrupted;
 mod legs;
 mod live;
 mod media_port;
+mod memory;
 mod open_files;
 mod outbound;
 mod phones;

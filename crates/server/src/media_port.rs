@@ -14,7 +14,8 @@ use media::{Command, PayloadFormat, PortId, PortSettings, SrtpKeys, Suite};
 use sip::sdp::{Agreed, Description, Direction, Format, Local};
 
 use crate::clock;
-use crate::drivers::rtp::{BEHIND, MediaThread, PortPool};
+use crate::drivers::port_pool::PortPool;
+use crate::drivers::rtp::{BEHIND, MediaThread};
 use crate::drivers::webrtc::{About, Impairments};
 
 /// Payload type that we announce for telephone-event; the number every phone knows it by.
@@ -89,6 +90,13 @@ impl MediaRoom {
         let address = sockets.address;
         thread.open(port, sockets, rand::random(), canonical_name());
         Ok(MediaPort::new(port, address, thread))
+    }
+
+    /// Has something done on every thread.
+    pub fn everywhere(&self, work: fn()) {
+        for thread in self.threads.iter() {
+            thread.run(work);
+        }
     }
 
     /// Ends the threads.

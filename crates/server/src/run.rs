@@ -20,7 +20,8 @@ use webhook::egress::EgressPolicy;
 
 use crate::browsers::{self, Browsers};
 use crate::config::{Config, Mode};
-use crate::drivers::rtp::{MediaThread, PortPool, Report};
+use crate::drivers::port_pool::PortPool;
+use crate::drivers::rtp::{MediaThread, Report};
 use crate::drivers::sip::Wires;
 use crate::drivers::switch::{Happening, Node, QUEUE};
 use crate::drivers::{callbacks, http, websocket};
@@ -290,7 +291,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         sip: endpoint,
         wires,
         legs: Legs::default(),
-        media,
+        media: media.clone(),
         rim: rim.clone(),
         registrations,
         waiting: Waiting::default(),
@@ -301,7 +302,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     tokio::spawn(node.run(queue));
     resume(&store, &owner).await?;
 
-    let pulse = Pulse::new(owner.clone(), rim.clone());
+    let pulse = Pulse::new(owner.clone(), rim.clone(), media.clone());
     let app = App {
         store: store.clone(),
         live: Arc::new(Live(rim.clone())),

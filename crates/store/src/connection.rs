@@ -96,6 +96,13 @@ impl Connection {
         Ok(Connection(connection))
     }
 
+    /// Lets go of what is kept in memory and can be read again.
+    pub(crate) fn shrink(&mut self) {
+        self.0.flush_prepared_statement_cache();
+        // Fails only if the database does, which the next statement will tell.
+        let _ = self.0.execute_batch("PRAGMA shrink_memory");
+    }
+
     /// Runs statements that have no values and no rows.
     pub(crate) fn script(&mut self, sql: &str) -> Result<(), Error> {
         Ok(self.0.execute_batch(sql)?)

@@ -138,6 +138,15 @@ impl Store {
         self.0.counts.writes.load(Ordering::Relaxed)
     }
 
+    /// A busy time is over: lets go of the pages of the file that are kept in memory, and of
+    /// connections to read with.
+    pub fn rest(&self) {
+        if let Readers::File { idle, .. } = &self.0.readers {
+            idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        self.0.queue.rest();
+    }
+
     /// Whether the database answers: for `/readyz`.
     pub async fn check(&self) -> Result<(), Error> {
         self.write(|connection| {

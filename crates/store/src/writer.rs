@@ -157,6 +157,18 @@ impl Queue {
         }
     }
 
+    /// A busy time is over: the writer lets go of what it keeps in memory, if it can be asked.
+    pub(crate) fn rest(&self) {
+        if self.room.try_acquire().map(|room| room.forget()).is_err() {
+            return;
+        }
+        let run: Run = Box::new(|connection| {
+            let outcome = connection.map(Connection::shrink);
+            (outcome.is_ok(), Box::new(|_| ()))
+        });
+        self.push(Job::Work(run), Haste::Leisure);
+    }
+
     /// No store is left: the writer ends when it has written what waits.
     pub(crate) fn end(&self) {
         self.waiting().ended = true;

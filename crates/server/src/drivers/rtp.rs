@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -25,6 +25,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Poll, Token, Waker};
 use tokio::sync::oneshot;
 
+use super::port_pool::{Lease, Sockets};
 use super::webrtc::{self, About, Browsers, Impairments, Link};
 
 /// The token of the waker; ports use their slot.
@@ -53,7 +54,7 @@ const LEVEL: bool = cfg!(target_os = "linux");
 /// A word to a media thread.
 enum Order {
     /// Takes over the sockets of a new port.
-    Open(PortId, UdpSocket, Option<UdpSocket>),
+    Open(PortId, Sockets),
     /// An order for the engine.
     Apply(Command),
     /// Gives a port away to another thread.
@@ -68,6 +69,8 @@ enum Order {
     Impair(PortId, Impairments),
     /// A browser wants to restart ICE.
     Restart(PortId, String, oneshot::Sender<Result<String, PeerError>>),
+    /// Something that concerns the thread as such.
+    Run(fn()),
     /// The process ends.
     Stop,
 }
@@ -147,10 +150,10 @@ impl MediaThread {
             .min_by_key(|thread| thread.load.load(Ordering::Relaxed))
     }
 
-    /// Opens a port on sockets from [`PortPool::bind`].
+    /// Opens a port on sockets from [`super::port_pool::PortPool::bind`].
     pub fn open(&self, port: PortId, sockets: Sockets, ssrc: u32, cname: String) {
         self.load.fetch_add(1, Ordering::Relaxed);
-        self.send(Order::Open(port, sockets.rtp, sockets.rtcp));
+        self.send(Order::Open(port, sockets));
         self.send(Order::Apply(Command::OpenPort { port, ssrc, cname }));
     }
 
@@ -202,6 +205,11 @@ impl MediaThread {
         self.send(Order::Apply(command));
     }
 
+    /// Has something done on the thread; it holds up the sound meanwhile.
+    pub fn run(&self, work: fn()) {
+        self.send(Order::Run(work));
+    }
+
     /// Ends the thread.
     pub fn stop(&self) {
         self.send(Order::Stop);
@@ -219,78 +227,13 @@ impl MediaThread {
 /// affair, and are proven there. One of documentation (RFC 5737), so that it is nobody else's.
 pub const BEHIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 9);
 
-/// The sockets of one port: RTP on an even port number, RTCP on the next (RFC 3550 section 11).
-pub struct Sockets {
-    rtp: UdpSocket,
-    rtcp: Option<UdpSocket>,
-    /// What the description announces.
-    pub address: SocketAddr,
-}
-
-/// Where sockets are taken from: a range of port numbers on one address.
-pub struct PortPool {
-    address: IpAddr,
-    first: u16,
-    last: u16,
-    next: AtomicU16,
-}
-
-impl PortPool {
-    /// Port numbers `first..=last`; `first` must be even.
-    pub fn new(address: IpAddr, first: u16, last: u16) -> Self {
-        Self {
-            address,
-            first: first & !1,
-            last,
-            next: AtomicU16::new(first & !1),
-        }
-    }
-
-    /// Binds the next free pair. Fails when the whole range is taken: the operator must widen it,
-    /// or raise the limit of open files.
-    pub fn bind(&self) -> io::Result<Sockets> {
-        let pairs = (self.last - self.first) / 2 + 1;
-        let mut failure = io::Error::from(io::ErrorKind::AddrInUse);
-        for _ in 0..pairs {
-            let port = self
-                .next
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |port| {
-                    Some(if port.saturating_add(3) > self.last {
-                        self.first
-                    } else {
-                        port + 2
-                    })
-                })
-                .unwrap_or(self.first);
-            let rtp = match UdpSocket::bind((self.address, port)) {
-                Ok(socket) => socket,
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                    failure = error;
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            let Ok(rtcp) = UdpSocket::bind((self.address, port + 1)) else {
-                continue;
-            };
-            rtp.set_nonblocking(true)?;
-            rtcp.set_nonblocking(true)?;
-            let address = rtp.local_addr()?;
-            return Ok(Sockets {
-                rtp,
-                rtcp: Some(rtcp),
-                address,
-            });
-        }
-        Err(failure)
-    }
-}
-
 /// The sockets of one open port.
 struct Slot {
     port: PortId,
     rtp: UdpSocket,
     rtcp: Option<UdpSocket>,
+    /// Comes last, so that the number is free again when the sockets are closed.
+    _lease: Lease,
 }
 
 /// What one media thread owns.
@@ -353,6 +296,7 @@ impl Room {
                         stops = true;
                         break;
                     }
+                    Ok(Order::Run(work)) => work(),
                     Ok(order) => self.orders.push_back(order),
                     Err(mpsc::TryRecvError::Empty) => break,
                 }
@@ -399,12 +343,17 @@ impl Room {
                 };
                 if let Some((moved, slot)) = self.arrived.swap_remove(here).1 {
                     self.engine.adopt(moved);
-                    self.open(port, slot.rtp, slot.rtcp);
+                    self.open(slot);
                 }
                 self.awaited = None;
             }
             match self.orders.pop_front() {
-                Some(Order::Open(port, rtp, rtcp)) => self.open(port, rtp, rtcp),
+                Some(Order::Open(port, sockets)) => self.open(Slot {
+                    port,
+                    rtp: sockets.rtp,
+                    rtcp: sockets.rtcp,
+                    _lease: sockets.lease,
+                }),
                 Some(Order::Apply(command)) => self.apply(command),
                 Some(Order::Attach(port, about, peer)) => {
                     if let Some(browsers) = &mut self.browsers {
@@ -427,7 +376,7 @@ impl Room {
                     to.send(Order::Adopt(port, moved));
                 }
                 Some(Order::Await(port)) => self.awaited = Some(port),
-                Some(Order::Adopt(..) | Order::Stop) => {}
+                Some(Order::Adopt(..) | Order::Run(_) | Order::Stop) => {}
                 None => return,
             }
         }
@@ -446,21 +395,21 @@ impl Room {
         Some((moved, slot))
     }
 
-    fn open(&mut self, port: PortId, rtp: UdpSocket, rtcp: Option<UdpSocket>) {
+    fn open(&mut self, slot: Slot) {
         let at = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
         });
         // Even tokens are RTP, odd ones RTCP.
-        let mut registered = watch(&self.poll, &rtp, Token(at * 2));
-        if let (Ok(()), Some(rtcp)) = (&registered, &rtcp) {
+        let mut registered = watch(&self.poll, &slot.rtp, Token(at * 2));
+        if let (Ok(()), Some(rtcp)) = (&registered, &slot.rtcp) {
             registered = watch(&self.poll, rtcp, Token(at * 2 + 1));
         }
         if let Err(error) = registered {
             tracing::error!(%error, "a media port stays deaf; raise the limit of open files");
         }
-        self.index.insert(port, at);
-        self.slots[at] = Some(Slot { port, rtp, rtcp });
+        self.index.insert(slot.port, at);
+        self.slots[at] = Some(slot);
     }
 
     fn apply(&mut self, command: Command) {
@@ -610,6 +559,7 @@ fn hurry() {
 mod tests {
     use media::{PayloadFormat, PlaybackId, PortSettings, Source};
 
+    use super::super::port_pool::PortPool;
     use super::*;
 
     fn phone() -> UdpSocket {
