@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 
 const here = new URL('.', import.meta.url);
 
-/** Passes TCP on to `port`; `cut` drops all that is open, and `block` refuses what comes next. */
+/** Passes TCP on to `port`; `cut` drops all that is open, `block` refuses what comes next, and `lead` leads it elsewhere. */
 export async function wire(port) {
   const open = new Set();
   let blocked = false;
@@ -27,6 +27,7 @@ export async function wire(port) {
     port: server.address().port,
     cut: () => open.forEach((socket) => socket.destroy()),
     block: (on) => (blocked = on),
+    lead: (to) => (port = to),
     close: () => (server.close(), open.forEach((socket) => socket.destroy())),
   };
 }
@@ -101,8 +102,14 @@ class Telephone {
     return this.page.evaluate(() => window.phone.events);
   }
 
-  async names() {
-    return (await this.events()).map((event) => event.name);
+  /** Everything so far is past. */
+  async catchUp() {
+    this.seen = (await this.events()).length;
+  }
+
+  /** Names of what happened since the last event that was waited for. */
+  async since() {
+    return (await this.events()).slice(this.seen).map((event) => event.name);
   }
 
   /** Waits for an event that was not waited for before. */
@@ -118,14 +125,22 @@ class Telephone {
     throw new Error(`no ${name} in ${seconds} s after ${JSON.stringify((await this.events()).slice(-12))} ${this.log.filter((line) => line.startsWith('uncaught')).slice(-2)}`);
   }
 
-  /** Waits until the loudest tone is the wanted one. */
-  async hears(frequency, seconds = 10) {
+  /** Waits until the loudest tone is the wanted one; `who` makes it, for the table. */
+  hears(frequency, who, seconds = 10) {
+    return this.hearsOne([frequency], who, seconds);
+  }
+
+  /** Waits until the loudest tone is one of those. */
+  async hearsOne(frequencies, who, seconds = 10) {
     let last;
-    for (const end = Date.now() + seconds * 1000; Date.now() < end; await sleep(150)) {
+    for (const end = Date.now() + seconds * 1000; Date.now() < end; await sleep(100)) {
       last = await this.do('listen');
-      if (last.level > -60 && Math.abs(last.frequency - frequency) < 12) return last;
+      if (last.level > -60 && frequencies.some((frequency) => Math.abs(last.frequency - frequency) < 12)) {
+        this.heard(who, last.frequency, last.level);
+        return;
+      }
     }
-    throw new Error(`${frequency} Hz is not heard, but ${JSON.stringify(last)}`);
+    throw new Error(`${frequencies} Hz is not heard, but ${JSON.stringify(last)}`);
   }
 
   /** Waits until it is quiet. */
@@ -136,6 +151,18 @@ class Telephone {
       if (last.level < -70) return;
     }
     throw new Error(`it should be quiet: ${JSON.stringify(last)}`);
+  }
+
+  /** Cuts the way of the sound, or mends it; the signalling stays. */
+  async cutMedia(cut) {
+    this.tools ??= await this.page.createCDPSession();
+    await this.tools.send('Network.enable');
+    await this.tools.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: -1, packetLoss: cut ? 100 : 0 });
+  }
+
+  /** The page is closed as by a human, who is not asked whether they mean it. */
+  async leave() {
+    await this.page.close({ runBeforeUnload: true });
   }
 
   close() {

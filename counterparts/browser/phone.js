@@ -24,6 +24,26 @@
     return out.stream;
   };
 
+  // Every connection, to see what flows on it whatever the SDK says of it.
+  const connections = [];
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...values) {
+      super(...values);
+      connections.push(this);
+    }
+  };
+
+  /** RTP packets that came in on the last `count` connections. */
+  async function received(count) {
+    let sum = 0;
+    for (const connection of connections.slice(-count)) {
+      const rows = await connection.getStats();
+      rows.forEach((row) => (sum += row.type === 'inbound-rtp' ? row.packetsReceived : 0));
+    }
+    return sum;
+  }
+
+  const calls = [];
   const events = [];
   let device;
   let call;
@@ -32,13 +52,14 @@
   /** What there is to tell of an event's argument. */
   const told = (value) =>
     value && typeof value === 'object' && 'code' in value
-      ? { code: value.code, message: String(value.message), original: value.originalError?.message }
+      ? { code: value.code, message: String(value.message), original: value.originalError?.message ?? value.originalError?.code }
       : typeof value === 'object'
         ? null
         : value;
 
   function watch(next) {
     call = next;
+    calls.push(next);
     const names = ['accept', 'cancel', 'disconnect', 'error', 'reject', 'ringing', 'reconnecting', 'reconnected', 'transportClose', 'messageReceived', 'messageSent', 'warning', 'warning-cleared'];
     for (const name of names) {
       next.on(name, (value) => note(`call.${name}`, name === 'messageReceived' ? { content: value.content, type: value.messageType } : told(value)));
@@ -91,7 +112,7 @@
     async start(token, options, register = true) {
       const first = !Twilio.Call;
       if (first) {
-        device = new Twilio.Device(token, { enableRingingState: true, enableIceRestart: true, ...options, noRegister: !register });
+        device = new Twilio.Device(token, { allowIncomingWhileBusy: true, enableRingingState: true, enableIceRestart: true, ...options, noRegister: !register });
         for (const name of ['ready', 'offline', 'connect', 'disconnect', 'cancel', 'error']) {
           device.on(name, (value) => note(`device.${name}`, told(value)));
         }
@@ -106,8 +127,10 @@
       }
       window.device = device;
     },
-    async connect(params) {
-      watch(await (Twilio.Call ? device.connect({ params }) : device.connect(params)));
+    /** Generation 2 says nothing to the server until it must; generation 1 has knocked already. */
+    knock: () => void (Twilio.Call && device.register().catch(() => {})),
+    async connect(params, options) {
+      watch(await (Twilio.Call ? device.connect({ params, ...options }) : device.connect(params)));
     },
     /** Runs the SDK's own test of a line to its end: its report, and the events on the way. */
     preflight(token) {
@@ -120,6 +143,29 @@
       });
     },
     accept: () => call.accept(),
+    ignore: () => call.ignore(),
+    /** Accepts at that moment of the clock; when it really did, in milliseconds. */
+    async acceptAt(at) {
+      await new Promise((wake) => setTimeout(wake, at - Date.now() - 8));
+      while (Date.now() < at);
+      const now = performance.timeOrigin + performance.now();
+      call.accept();
+      return now;
+    },
+    /** How the last call ended here, or that it did not. */
+    async race(from, ends) {
+      const busy = Boolean(device.isBusy ?? device.activeConnection?.());
+      const past = events.slice(from);
+      const ended = past.find(({ name }) => ends.includes(name))?.at;
+      const accepted = past.find(({ name }) => name === 'call.accept')?.at;
+      return { busy, ended, accepted, microphones: window.phone.openMicrophones(), heard: await received(1), names: past.map(({ name }) => name).join() };
+    },
+    received: () => received(1),
+    /** The words are from now on about the call with this identifier. */
+    pick: (sid) => Boolean((call = calls.find((known) => known.parameters.CallSid === sid) ?? call)),
+    connectToken: () => call.connectToken,
+    /** Where the media of the last connection goes: address and port. */
+    mediaAddress: () => connections.at(-1).remoteDescription.sdp.match(/a=candidate:\S+ 1 udp \d+ (\S+) (\d+)/).slice(1),
     reject: () => call.reject(),
     hangUp: () => call.disconnect(),
     press: (digits) => call.sendDigits(digits),

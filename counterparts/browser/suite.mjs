@@ -1,15 +1,18 @@
 // The vendor's browser SDKs, unmodified, in a headless Chromium against a running Switchboard. Every
 // microphone hums a tone of its own, so that each test can say who hears whom.
 //
-// Which SDKs: the folders `sdk-*` among TOOLS. See xtask/src/counterparts.rs for the environment and
-// the output.
+// ONLY names the parts to run, joined by commas; ROUNDS is how often four devices race. See
+// xtask/src/counterparts.rs for the environment and the output.
 
-import { createRequire } from 'node:module';
-import { createServer } from 'node:http';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import assert from 'node:assert/strict';
+import { finish, inLanes, sdks } from './stage.mjs';
+import { calls } from './calls.mjs';
+import { race } from './race.mjs';
+import { revocation, tokens } from './tokens.mjs';
+import { devices } from './devices.mjs';
+import { media } from './media.mjs';
+import { telephones } from './telephones.mjs';
 
+<<<<<<< HEAD
 import { chromium, wire } from './chromium.mjs';
 import { burstsWav, loudest, readWav, toneWav } from './wav.mjs';
 
@@ -458,3 +461,11 @@ await browser.close();
 cable.close();
 application.close();
 process.exit(failures ? 1 : 0);
+=======
+const parts = { calls, tokens, revocation, devices, telephones, media, race };
+const wanted = (process.env.ONLY ?? 'calls,race').split(',');
+await inLanes(sdks, async (lane, sdk) => {
+  for (const name of wanted) await parts[name](lane, sdk);
+});
+finish();
+>>>>>>> dfc6dda (Let every sampled version of the browser SDKs pass one matrix; a page that is closed ends what it alone could hear)

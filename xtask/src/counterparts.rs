@@ -11,6 +11,9 @@
 //! | `TOOLS` | the folders of all tools of the suite, joined by commas |
 //! | `SWITCHBOARD` | the program, for suites about its command line |
 //! | `OUT` | a folder for what the suite leaves behind |
+//! | `SWITCHBOARD` | the program, for suites that stop and start one of their own |
+//!
+//! and the settings of the suite, which the server is given too.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -26,6 +29,8 @@ use crate::switchboard::Switchboard;
 
 /// No suite may take longer.
 const LIMIT: Duration = Duration::from_secs(300);
+/// No nightly suite may take longer.
+const NIGHTLY_LIMIT: Duration = Duration::from_secs(1200);
 /// How many signed requests the helper libraries validate.
 const SIGNATURES: &str = "1000";
 
@@ -39,6 +44,8 @@ pub struct Suite {
     script: &'static str,
     /// Only with `--nightly`.
     pub nightly: bool,
+    /// What the script and the server are told beside, by environment.
+    settings: &'static [(&'static str, &'static str)],
 }
 
 const NODE_NEWEST: Tool = Tool::Node {
@@ -94,6 +101,14 @@ const fn sdk(folder: &'static str, package: &'static str) -> Tool {
     Tool::Node { folder, package }
 }
 
+/// The newest of the first generation.
+const SDK_1: Tool = sdk("sdk-1.15.1", "twilio-client@1.15.1");
+/// The newest.
+const SDK_2: Tool = sdk("sdk-newest", "@twilio/voice-sdk@latest");
+
+/// Calls are begun as fast as a suite likes.
+const FREELY: (&str, &str) = ("SWITCHBOARD_CALLS_PER_SECOND", "100");
+
 /// All of them, in the order in which they run.
 pub const SUITES: &[Suite] = &[
     Suite {
@@ -101,54 +116,56 @@ pub const SUITES: &[Suite] = &[
         tools: &[NODE_NEWEST],
         script: "node/library.mjs",
         nightly: false,
+        settings: &[],
     },
     Suite {
         name: "node-3",
         tools: &[NODE_3],
         script: "node/library.mjs",
         nightly: false,
+        settings: &[],
     },
     Suite {
         name: "python-newest",
         tools: &[PYTHON_NEWEST],
         script: "python/library.py",
         nightly: false,
+        settings: &[],
     },
     Suite {
         name: "python-6",
         tools: &[PYTHON_6],
         script: "python/library.py",
         nightly: false,
+        settings: &[],
     },
     Suite {
         name: "sipp",
         tools: &[PYTHON, SIPP],
         script: "sipp/suite.py",
         nightly: false,
+        settings: &[],
     },
     Suite {
         name: "baresip",
         tools: &[PYTHON, BARESIP],
         script: "baresip/suite.py",
         nightly: false,
+        settings: &[],
     },
     Suite {
         name: "examples",
         tools: &[PYTHON_NEWEST, NODE_NEWEST],
         script: "examples/suite.py",
         nightly: false,
+        settings: &[],
     },
     Suite {
         name: "browser",
-        tools: &[
-            NODE_NEWEST,
-            PUPPETEER,
-            CHROMIUM,
-            sdk("sdk-1.15.1", "twilio-client@1.15.1"),
-            sdk("sdk-newest", "@twilio/voice-sdk@latest"),
-        ],
+        tools: &[NODE_NEWEST, PUPPETEER, CHROMIUM, SDK_1, SDK_2],
         script: "browser/suite.mjs",
         nightly: false,
+        settings: &[("ONLY", "calls,race"), ("ROUNDS", "10"), FREELY],
     },
     Suite {
         name: "softphone",
@@ -187,6 +204,21 @@ pub const SUITES: &[Suite] = &[
         ],
         script: "browser/suite.mjs",
         nightly: true,
+        settings: &[("ONLY", "calls,tokens,race"), ("ROUNDS", "10"), FREELY],
+    },
+    Suite {
+        name: "browser-parties",
+        tools: &[NODE_NEWEST, PUPPETEER, CHROMIUM, BARESIP, SDK_1, SDK_2],
+        script: "browser/suite.mjs",
+        nightly: false,
+        settings: &[("ONLY", "tokens,devices,telephones"), FREELY],
+    },
+    Suite {
+        name: "browser-race",
+        tools: &[NODE_NEWEST, PUPPETEER, CHROMIUM, SDK_1, SDK_2],
+        script: "browser/suite.mjs",
+        nightly: true,
+        settings: &[("ONLY", "media,race"), ("ROUNDS", "200"), FREELY],
     },
 ];
 
@@ -196,7 +228,8 @@ pub fn run(root: &Path, programs: &Path, suite: &Suite) -> anyhow::Result<Outcom
         return Ok(Outcome::NotRun(format!("no {missing:?}")));
     }
     let folder = programs.join("counterparts").join(suite.name);
-    let switchboard = Switchboard::start(&programs.join("switchboard"), &folder, &[])?;
+    let program = programs.join("switchboard");
+    let switchboard = Switchboard::start(&program, &folder, suite.settings)?;
     let script = root.join("counterparts").join(suite.script);
     let mut command = match suite.tools[0] {
         Tool::Node { .. } => Command::new("node"),
@@ -212,8 +245,11 @@ pub fn run(root: &Path, programs: &Path, suite: &Suite) -> anyhow::Result<Outcom
         .env("SIGNATURES", signatures(programs)?)
         .env("LIBRARY", suite.tools[0].folder(root))
         .env("TOOLS", folders(suite))
-        .env("OUT", &folder);
-    let mut tally = command::count(&mut command, LIMIT)?;
+        .env("OUT", &folder)
+        .env("SWITCHBOARD", &program)
+        .envs(suite.settings.iter().copied());
+    let limit = if suite.nightly { NIGHTLY_LIMIT } else { LIMIT };
+    let mut tally = command::count(&mut command, limit)?;
     if tally.failed > 0 {
         println!(
             "-- the end of switchboard's log:\n{}\n--",

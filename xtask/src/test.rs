@@ -126,11 +126,13 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
         });
     }
     if nightly("outage") {
-        report.step("outage of a minute, 25 kills", || {
-            let tests = ["--package", "server", "--test", "outage", "--test", "crash"];
+        report.step("outage of a minute, 25 kills, 1,000 browsers", || {
+            let packages = ["--package", "server", "--package", "browser"];
+            let tests = ["--test", "outage", "--test", "crash", "--test", "peers"];
             let mut cargo = cargo(root);
             cargo
                 .args(["test", "--locked", "--no-fail-fast"])
+                .args(packages)
                 .args(tests)
                 .env("SWITCHBOARD_NIGHTLY", "1");
             Ok(Outcome::Ran(command::count(&mut cargo, LIMIT)?))

@@ -78,6 +78,8 @@ pub(crate) struct Check {
 
 pub(crate) struct Connection {
     pub sdk: Sdk,
+    /// The page said that it goes, rather than lost its way.
+    pub left: bool,
     pub agent: String,
     pub reconnect_timeout: u64,
     pub stage: Stage,
@@ -99,6 +101,7 @@ impl Connection {
     pub fn new(now: Instant) -> Connection {
         Connection {
             sdk: Sdk::UNKNOWN,
+            left: false,
             agent: String::new(),
             reconnect_timeout: 0,
             stage: Stage::Unauthenticated,

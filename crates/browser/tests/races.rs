@@ -814,6 +814,46 @@ fn h9_a_page_that_unloads_is_no_human_who_declines() {
 }
 
 #[test]
+fn a_page_that_is_closed_ends_what_it_was_the_only_one_to_hear() {
+    for version in GENERATIONS {
+        // A dropped connection is waited for, a page that goes is not.
+        let mut world = World::new();
+        let page = world.phone(version, "alice");
+        world.call("alice");
+        world.events();
+        world.close(page);
+        world.pass_time(Duration::from_secs(10));
+        assert_eq!(world.happened(), ["Unregistered"]);
+
+        let mut world = World::new();
+        let page = world.phone(version, "alice");
+        let call = world.call("alice");
+        world.events();
+        world.leave(page);
+        world.pass_time(Duration::from_secs(2));
+        assert_eq!(world.happened(), ["Unregistered"]);
+        // Loaded anew it rings again.
+        let again = world.phone(version, "alice");
+        assert!(world.machine.winner(call).is_none());
+        world.events();
+        world.leave(again);
+        world.pass_time(Duration::from_secs(4));
+        assert_eq!(
+            world.happened(),
+            ["Unregistered", "DeviceGone", "Unreachable"]
+        );
+
+        let mut world = World::new();
+        let page = world.phone(version, "alice");
+        let call = world.call("alice");
+        world.answer(page, call);
+        world.events();
+        world.leave(page);
+        assert_eq!(world.happened(), ["Unregistered", "Lost"]);
+    }
+}
+
+#[test]
 fn h11_an_unexpected_register_is_no_error() {
     let mut world = World::new();
     let socket = world.phone("2.18.5", "alice");

@@ -167,6 +167,10 @@ impl Node {
                 sockets.remove(&socket);
                 signalling.handle_closed(now, socket);
             }
+            Arrival::Left(socket) => {
+                sockets.remove(&socket);
+                signalling.handle_left(now, socket);
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 //! Every device that was offered a call is told its end once on a socket: at once, or when it comes
 //! back, or not at all if it ended its part itself.
 
-use super::{ECHO, GRACE, Signalling, TOMBSTONE, UNLOAD, WITHHELD};
+use super::{ECHO, GRACE, RELOAD, Signalling, TOMBSTONE, UNLOAD, WITHHELD};
 use crate::call::{Call, Origin, Part, Phase, State, Told};
 use crate::connection::Connection;
 use crate::error::Fault;
@@ -316,8 +316,13 @@ impl Signalling {
             match &mut part.state {
                 State::Offered(offered) => {
                     // H9: a `reject` with the end of its socket behind it was no human's.
+                    let unloads = lost.left || offered.declining.is_some();
                     self.timers.cancel(&mut offered.declining);
-                    waits.push((device, GRACE));
+                    waits.push((device, if unloads { RELOAD } else { GRACE }));
+                }
+                // The page has forgotten its calls.
+                State::Dialling(_) | State::Active(_) if lost.left => {
+                    self.events.push_back(Event::Lost { call: sid, device });
                 }
                 // Without a token, which a ringing call cannot have, the page cannot come back.
                 State::Dialling(_) if part.sdk.reconnects() => {

@@ -179,6 +179,12 @@ impl World {
         self.drain();
     }
 
+    /// The page itself is closed.
+    pub fn leave(&mut self, socket: SocketId) {
+        self.machine.handle_left(self.now, socket);
+        self.drain();
+    }
+
     pub fn pass_time(&mut self, span: Duration) {
         let end = self.now + span;
         while let Some(at) = self.machine.poll_timeout().filter(|at| *at <= end) {

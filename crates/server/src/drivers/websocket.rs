@@ -20,6 +20,8 @@ use crate::drivers::switch::Happening;
 const QUEUE: usize = 256;
 /// The largest frame that is read, in bytes; the SDKs' own stay below 5 kB.
 const LARGEST: usize = 64 * 1024;
+/// The close code of a page that goes away (RFC 6455 section 7.4.1).
+const GOING_AWAY: u16 = 1001;
 /// How long a page may take to take a frame.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -32,6 +34,8 @@ pub enum Arrival {
     Text(SocketId, String),
     /// It is closed.
     Closed(SocketId),
+    /// It is closed, and its page too.
+    Left(SocketId),
 }
 
 /// What the owner tells a socket.
@@ -85,6 +89,10 @@ async fn carry(id: SocketId, socket: WebSocket, owner: mpsc::Sender<Happening>) 
                 }
                 // Binary frames, pings and pongs mean nothing to the protocol.
                 Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(Some(frame)))) if frame.code == GOING_AWAY => {
+                    let _ = tell(Arrival::Left(id)).await;
+                    return;
+                }
                 Some(Ok(Message::Close(_)) | Err(_)) | None => break,
             },
             word = outgoing.recv() => {

@@ -1,0 +1,177 @@
+// Several calls and several devices: which rings, which goes, what a page that is gone leaves.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+
+import { client, Lane, library, people, ring, SERVER, since, state, token, until, virtual } from './stage.mjs';
+
+export async function devices(lane, sdk) {
+  const [a, b] = people(sdk);
+  const it = (name, act) => lane.test(sdk, name, act);
+
+  // voice-client-22
+  await it('is called twice at once: one is given up, the other accepted', async (open) => {
+    const alice = await open(a, 440);
+    const first = await ring(a);
+    await alice.until('device.incoming');
+    const second = await ring(a);
+    await alice.until('device.incoming');
+    await client.calls(first.sid).update({ status: 'canceled' });
+    await alice.until('call.cancel');
+    await alice.do('pick', second.sid);
+    assert.equal(await alice.do('sid'), second.sid);
+    await alice.do('accept');
+    await alice.until('call.accept');
+    await alice.hears(SERVER, 'program');
+    await state(first.sid, 'canceled');
+    await state(second.sid, 'in-progress');
+    await alice.do('hangUp');
+    await state(second.sid, 'completed');
+  });
+
+  // voice-client-22
+  await it('is called twice at once: one is accepted, then the other, and the first ends', async (open) => {
+    const alice = await open(a, 440);
+    const first = await ring(a);
+    await alice.until('device.incoming');
+    await alice.do('accept');
+    await alice.until('call.accept');
+    await state(first.sid, 'in-progress');
+    // Generation 1 drops what comes while it talks, unless it is told otherwise.
+    const second = await ring(a);
+    await alice.until('device.incoming');
+    await alice.do('pick', second.sid);
+    await alice.do('accept');
+    await state(first.sid, 'completed');
+    await state(second.sid, 'in-progress');
+    await alice.hears(SERVER, 'program');
+    await alice.do('hangUp');
+    await state(second.sid, 'completed');
+  });
+
+  // voice-client-23
+  await it('ignores a call, which goes on ringing, and is called again', async (open) => {
+    const alice = await open(a, 440);
+    const call = await ring(a);
+    await alice.until('device.incoming');
+    await state(call.sid, 'ringing');
+    await alice.do('ignore');
+    await new Promise((wake) => setTimeout(wake, 500));
+    await state(call.sid, 'ringing', 1);
+    await client.calls(call.sid).update({ status: 'canceled' });
+    await alice.until('call.cancel');
+    await ring(a);
+    await alice.until('device.incoming');
+    await alice.do('reject');
+  });
+
+  // voice-client-24
+  await it('is closed while it rings: the other device goes on ringing', async (open) => {
+    const one = await open(a, 440);
+    const two = await open(a, 570);
+    const call = await ring(a);
+    await one.until('device.incoming');
+    await two.until('device.incoming');
+    await one.leave();
+    await two.do('accept');
+    await two.until('call.accept');
+    await two.hears(SERVER, 'program');
+    await two.do('hangUp');
+    await state(call.sid, 'completed');
+  });
+
+  // voice-client-24
+  await it('is closed while it rings: the call ends within seconds', async (open) => {
+    const alice = await open(a, 440);
+    const call = await ring(a);
+    await alice.until('device.incoming');
+    await alice.leave();
+    await state(call.sid, 'no-answer', 5);
+  });
+
+  // voice-client-25
+  await it('is closed in a call: the call ends within seconds', async (open) => {
+    const alice = await open(a, 440);
+    await alice.do('connect', { To: 'hum' });
+    await alice.until('call.accept');
+    await alice.hears(SERVER, 'program');
+    const sid = await alice.do('sid');
+    await alice.leave();
+    await state(sid, 'completed', 5);
+  });
+
+  // voice-client-27
+  await it('rings for the other browser until that answers', async (open) => {
+    const alice = await open(a, 440);
+    await virtual(lane.phone, { answer_after_ms: 2500 });
+    await alice.do('connect', { To: lane.phone });
+    const ringing = await alice.until('call.ringing');
+    const accepted = await alice.until('call.accept');
+    assert.ok(accepted.at - ringing.at > 1500, `answered after ${accepted.at - ringing.at} ms`);
+    await alice.do('hangUp');
+  });
+
+  await it('hangs up while the other rings: no answer is reported', async (open) => {
+    const alice = await open(a, 440);
+    const bob = await open(b, 700);
+    await alice.do('connect', { To: `client:${b}` });
+    await alice.until('call.ringing');
+    await bob.until('device.incoming');
+    const sid = await alice.do('sid');
+    await alice.do('hangUp');
+    await bob.until('call.cancel', 3);
+    await until('the call is over', async () => ['completed', 'canceled', 'no-answer'].includes((await client.calls(sid).fetch()).status));
+  });
+
+  if (since(sdk, '2.11.0')) {
+    // voice-client-26
+    await it('hands a ringing call over with its connectToken', async (open) => {
+      const alice = await open(a, 440);
+      const call = await ring(a);
+      await alice.until('device.incoming');
+      const tab = await open(a, 570, { register: false });
+      await tab.do('connect', undefined, { connectToken: await alice.do('connectToken') });
+      await tab.until('call.accept');
+      await alice.until('call.cancel');
+      await tab.hears(SERVER, 'program');
+      await state(call.sid, 'in-progress');
+      await tab.do('hangUp');
+      await state(call.sid, 'completed');
+    });
+  }
+
+  // A Switchboard of its own, which can be stopped without anybody else's harm.
+  if (process.env.SWITCHBOARD) {
+    const own = await begin(join(process.env.OUT, `restart-${sdk.name}`));
+    const apart = await Lane.open(lane.number, new URL(own.ready.api_tls).port);
+    // voice-client-28
+    await apart.test(sdk, 'comes back by itself when the server was started again', async (open) => {
+      const alice = await open(a, 440, { token: token(a, { of: own.ready }) });
+      own.ready = await own.again();
+      apart.cable.lead(new URL(own.ready.api_tls).port);
+      await alice.until('device.ready', 30);
+      const call = await library(own.ready).calls.create({ to: `client:${a}`, from: own.ready.numbers.yours, twiml: '<Response><Pause length="9"/></Response>' });
+      await alice.until('device.incoming', 20);
+      assert.equal(await alice.do('sid'), call.sid);
+      await alice.do('accept');
+      await alice.until('call.accept');
+    });
+    await apart.close();
+    await own.end();
+  }
+}
+
+/** Starts a Switchboard with its data in `folder`. */
+async function begin(folder) {
+  let child;
+  const start = async () => {
+    child = spawn(process.env.SWITCHBOARD, ['dev', '--json', '--ports', 'auto', '--data', folder], { stdio: ['ignore', 'pipe', 'ignore'] });
+    let said = '';
+    child.stdout.on('data', (text) => (said += text));
+    return JSON.parse(await until('another Switchboard', () => said.includes('\n') && said.split('\n')[0], 60));
+  };
+  const end = () => new Promise((done) => (child.on('exit', done), child.kill('SIGTERM')));
+  const ready = await start();
+  return { ready, end, again: async () => (await end(), start()) };
+}

@@ -1,0 +1,59 @@
+// Sound that is lost and comes back, and strangers at the media port.
+
+import { createSocket } from 'node:dgram';
+import assert from 'node:assert/strict';
+
+import { client, people, SERVER, state } from './stage.mjs';
+
+export async function media(lane, sdk) {
+  const [a] = people(sdk);
+  const it = (name, act) => lane.test(sdk, name, act);
+
+  // voice-client-60
+  await it('restarts ICE when its sound is cut, and hears again', async (open) => {
+    const alice = await open(a, 440);
+    await alice.do('connect', { To: 'hum' });
+    await alice.until('call.accept');
+    await alice.hears(SERVER, 'program');
+    const sid = await alice.do('sid');
+    await alice.cutMedia(true);
+    const lost = await alice.until('call.reconnecting', 25);
+    if (lost.detail) assert.equal(lost.detail.code, 53405);
+    await alice.cutMedia(false);
+    await alice.until('call.reconnected', 25);
+    await alice.hears(SERVER, 'program again');
+    assert.equal((await client.calls(sid).fetch()).status, 'in-progress');
+    await alice.do('hangUp');
+    await state(sid, 'completed');
+  });
+
+  // voice-client-61
+  await it('sets up calls while strangers shout at the media port', async (open) => {
+    const alice = await open(a, 440);
+    await alice.do('connect', { To: 'hum' });
+    await alice.until('call.accept');
+    const [address, port] = await alice.do('mediaAddress');
+    const stranger = createSocket('udp4');
+    // A DTLS 1.2 record with the beginning of a ClientHello, a STUN request of nobody, RTP of nobody.
+    const hello = Buffer.concat([Buffer.from('16fefd0000000000000000003c0100003000000000000000', 'hex'), Buffer.alloc(60, 7)]);
+    const stun = Buffer.from('000100182112a442000102030405060708090a0b000600106e6f626f64793a6e6f626f64793a3132', 'hex');
+    const sound = Buffer.concat([Buffer.from('8000000100000000deadbeef', 'hex'), Buffer.alloc(160, 0xff)]);
+    let sent = 0;
+    const shouting = setInterval(() => {
+      for (let count = 0; count < 20; count += 1) for (const shout of [hello, stun, sound]) stranger.send(shout, Number(port), address), (sent += 1);
+    }, 10);
+    try {
+      for (let round = 0; round < 4; round += 1) {
+        await alice.do('hangUp');
+        await alice.until('call.disconnect');
+        await alice.do('connect', { To: 'hum' });
+        await alice.until('call.accept');
+        await alice.hears(SERVER, 'program');
+      }
+    } finally {
+      clearInterval(shouting);
+      stranger.close();
+    }
+    assert.ok(sent > 1000, `${sent} shouts`);
+  });
+}

@@ -1,0 +1,107 @@
+// Browsers and telephones: a SIP phone of others, and the virtual ones, in both directions.
+
+import assert from 'node:assert/strict';
+
+import { telephone } from './baresip.mjs';
+import { askedAt, base, documents, heardBy, people, PHONE, phoneWav, ready, until, virtual } from './stage.mjs';
+import { loudest } from './wav.mjs';
+
+/** The telephone's own tone, and the two of its key 5 (ITU-T Q.23), in Hz. */
+const DESK = 1200;
+const FIVE = [770, 1336];
+
+/** What a call to our number does: it rings at a browser. Told apart by who calls. */
+const arriving = new Map();
+documents.set('/arriving', (form) => [...arriving].find(([from]) => form.From.includes(from))?.[1] ?? '<Response/>');
+
+export async function telephones(lane, sdk) {
+  const [a] = people(sdk);
+  const it = (name, act) => lane.test(sdk, name, act);
+  const dial = `<Response><Dial answerOnBridge="true" timeout="20"><Client>${a}</Client></Dial></Response>`;
+
+  // voice-client-70
+  await it('calls a SIP phone: each hears the other, keys arrive both ways', async (open) => {
+    const desk = await telephone(`out-${sdk.name}`, lane.number, DESK);
+    try {
+      const alice = await open(a, 440);
+      await alice.do('connect', { To: desk.address });
+      await desk.wait('CALL_INCOMING');
+      await alice.until('call.ringing');
+      desk.order('accept');
+      await alice.until('call.accept');
+      await alice.hears(DESK, 'SIP phone');
+      await alice.do('press', '7*1');
+      await until('the keys', () => desk.happened('CALL_DTMF_START').length === 3);
+      assert.equal(desk.happened('CALL_DTMF_START').map((event) => event.param).join(''), '7*1');
+      const pressed = desk.press('55555555');
+      await alice.hearsOne(FIVE, 'key 5 of SIP phone');
+      await pressed;
+      await new Promise((wake) => setTimeout(wake, 1200));
+      desk.order('hangup');
+      await alice.until('call.disconnect');
+      const found = loudest(await desk.heard());
+      assert.ok(Math.abs(found - 440) < 15, `the SIP phone heard ${found} Hz`);
+    } finally {
+      await desk.end();
+    }
+  });
+
+  // voice-client-71
+  await it('is called by a SIP phone through its number: each hears the other', async (open) => {
+    const desk = await telephone(`in-${sdk.name}`, lane.number, DESK);
+    try {
+      const alice = await open(a, 440);
+      arriving.set(`desk${lane.number}`, dial);
+      desk.order('dial', `sip:${ready.numbers.yours}@${desk.host}`);
+      await alice.until('device.incoming');
+      const { From } = await alice.do('parameters');
+      assert.ok(From.includes(`desk${lane.number}@`), From);
+      await alice.do('accept');
+      await alice.until('call.accept');
+      await desk.wait('CALL_ESTABLISHED');
+      await alice.hears(DESK, 'SIP phone');
+      await new Promise((wake) => setTimeout(wake, 1500));
+      await alice.do('hangUp');
+      await desk.wait('CALL_CLOSED');
+      const found = loudest(await desk.heard());
+      assert.ok(Math.abs(found - 440) < 15, `the SIP phone heard ${found} Hz`);
+    } finally {
+      await desk.end();
+    }
+  });
+
+  // voice-client-72
+  await it('is called by a virtual phone: each hears the other, its keys are heard', async (open) => {
+    const alice = await open(a, 440);
+    arriving.set(lane.phone, dial);
+    await virtual(lane.phone, { play: phoneWav, digits: [{ at_ms: 3000, digits: '555555555555' }] });
+    await virtual(lane.phone, { to: ready.numbers.yours }, '/calls');
+    await alice.until('device.incoming');
+    assert.equal((await alice.do('parameters')).From, lane.phone);
+    await alice.do('accept');
+    await alice.until('call.accept');
+    await alice.hears(PHONE, 'telephone');
+    await alice.hearsOne(FIVE, 'key 5 of telephone');
+    await alice.do('hangUp');
+    const heard = await until('the recording', async () => {
+      const wav = await heardBy(lane.phone).catch(() => undefined);
+      return wav?.seconds > 1 && wav;
+    });
+    assert.ok(Math.abs(loudest(heard) - 440) < 15, `the telephone heard ${loudest(heard)} Hz`);
+  });
+
+  // voice-client-72
+  await it('keys of a phone that calls in reach the program before it rings here', async (open) => {
+    const alice = await open(a, 440);
+    documents.set(`/chosen_${a}`, dial);
+    arriving.set(lane.phone, `<Response><Gather numDigits="2" timeout="10" action="${base}/chosen_${a}"/></Response>`);
+    await virtual(lane.phone, { play: phoneWav, digits: [{ at_ms: 800, digits: '42' }] });
+    await virtual(lane.phone, { to: ready.numbers.yours }, '/calls');
+    await alice.until('device.incoming');
+    assert.equal(askedAt(`/chosen_${a}`).at(-1).form.Digits, '42');
+    await alice.do('accept');
+    await alice.until('call.accept');
+    await alice.hears(PHONE, 'telephone');
+    await alice.do('hangUp');
+  });
+}
