@@ -31,7 +31,8 @@ const LEAVE: Duration = Duration::from_secs(5);
 const REGISTRATION: Duration = Duration::from_secs(75);
 /// How long a part in a call waits for a socket.
 const GRACE: Duration = Duration::from_secs(30);
-/// How long a page that said it goes may take to be there again: it was loaded anew.
+/// How long a page that closed its socket may take to be there again: it was loaded anew, or its
+/// SDK heard nothing for too long.
 const RELOAD: Duration = Duration::from_secs(3);
 /// A page that is being closed closes its socket this soon after its `reject`.
 const UNLOAD: Duration = Duration::from_millis(300);
@@ -181,8 +182,9 @@ impl Signalling {
         self.receive(now, socket, frame);
     }
 
-    /// A socket is closed by its page, which is closed itself or loaded anew: code 1001, which the
-    /// SDKs never use (RFC 6455 section 7.4.1).
+    /// A socket is closed by its page, with a close frame (RFC 6455 section 5.5.1): by a page that
+    /// is closed itself or loaded anew, or by an SDK that comes back in a moment. A connection that
+    /// is lost has no such frame.
     pub fn handle_left(&mut self, now: Instant, socket: SocketId) {
         if let Some(connection) = self.connections.get_mut(&socket) {
             connection.left = true;

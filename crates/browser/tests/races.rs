@@ -849,7 +849,8 @@ fn a_page_that_is_closed_ends_what_it_was_the_only_one_to_hear() {
         world.answer(page, call);
         world.events();
         world.leave(page);
-        assert_eq!(world.happened(), ["Unregistered", "Lost"]);
+        world.pass_time(Duration::from_secs(4));
+        assert_eq!(world.happened(), ["Unregistered", "SignallingLost", "Lost"]);
     }
 }
 

@@ -306,6 +306,7 @@ impl Signalling {
             return;
         };
         let over = call.phase == Phase::Over;
+        let grace = if lost.left { RELOAD } else { GRACE };
         let mut waits = Vec::new();
         for part in &mut call.parts {
             if part.socket != Some(socket) {
@@ -316,24 +317,21 @@ impl Signalling {
             match &mut part.state {
                 State::Offered(offered) => {
                     // H9: a `reject` with the end of its socket behind it was no human's.
-                    let unloads = lost.left || offered.declining.is_some();
+                    let unloads = offered.declining.is_some();
                     self.timers.cancel(&mut offered.declining);
-                    waits.push((device, if unloads { RELOAD } else { GRACE }));
+                    waits.push((device, if unloads { RELOAD } else { grace }));
                 }
-                // The page has forgotten its calls.
-                State::Dialling(_) | State::Active(_) if lost.left => {
-                    self.events.push_back(Event::Lost { call: sid, device });
-                }
+
                 // Without a token, which a ringing call cannot have, the page cannot come back.
                 State::Dialling(_) if part.sdk.reconnects() => {
                     self.events.push_back(Event::Lost { call: sid, device });
                 }
-                State::Dialling(_) => waits.push((device, GRACE)),
+                State::Dialling(_) => waits.push((device, grace)),
                 State::Active(_) => {
                     self.events
                         .push_back(Event::SignallingLost { call: sid, device });
                     let hint = Duration::from_secs(lost.reconnect_timeout);
-                    waits.push((device, GRACE.max(hint)));
+                    waits.push((device, grace.max(hint)));
                 }
                 // Whether the words arrived is not known.
                 State::Tombstone(told @ Told::On(_), _) => *told = Told::Owed,

@@ -20,8 +20,6 @@ use crate::drivers::switch::Happening;
 const QUEUE: usize = 256;
 /// The largest frame that is read, in bytes; the SDKs' own stay below 5 kB.
 const LARGEST: usize = 64 * 1024;
-/// The close code of a page that goes away (RFC 6455 section 7.4.1).
-const GOING_AWAY: u16 = 1001;
 /// How long a page may take to take a frame.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -34,7 +32,7 @@ pub enum Arrival {
     Text(SocketId, String),
     /// It is closed.
     Closed(SocketId),
-    /// It is closed, and its page too.
+    /// Its page closed it in all form.
     Left(SocketId),
 }
 
@@ -89,11 +87,12 @@ async fn carry(id: SocketId, socket: WebSocket, owner: mpsc::Sender<Happening>) 
                 }
                 // Binary frames, pings and pongs mean nothing to the protocol.
                 Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(Some(frame)))) if frame.code == GOING_AWAY => {
+                // Said by the page as it goes, or by the SDK, which is back in a moment if it lives.
+                Some(Ok(Message::Close(_))) => {
                     let _ = tell(Arrival::Left(id)).await;
                     return;
                 }
-                Some(Ok(Message::Close(_)) | Err(_)) | None => break,
+                Some(Err(_)) | None => break,
             },
             word = outgoing.recv() => {
                 let (message, last) = match word {
