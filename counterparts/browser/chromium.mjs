@@ -4,6 +4,7 @@
 import { createRequire } from 'node:module';
 import { createServer } from 'node:http';
 import { connect, createServer as createTcp } from 'node:net';
+import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 
 const here = new URL('.', import.meta.url);
@@ -29,6 +30,29 @@ export async function wire(port) {
     block: (on) => (blocked = on),
     lead: (to) => (port = to),
     close: () => (server.close(), open.forEach((socket) => socket.destroy())),
+  };
+}
+
+/** Passes datagrams on to the port it is led to, and back; `cut` loses all of them. */
+export async function relay() {
+  let to;
+  let lost = false;
+  const near = createSocket('udp4');
+  const far = createSocket('udp4');
+  let page;
+  near.on('message', (bytes, from) => {
+    page = from;
+    if (!lost && to) far.send(bytes, to, '127.0.0.1');
+  });
+  far.on('message', (bytes) => {
+    if (!lost && page) near.send(bytes, page.port, page.address);
+  });
+  for (const socket of [near, far]) await new Promise((done) => socket.bind(0, '127.0.0.1', done));
+  return {
+    port: near.address().port,
+    lead: (port) => (to = port),
+    cut: (on) => (lost = on),
+    close: () => (near.close(), far.close()),
   };
 }
 
@@ -151,13 +175,6 @@ class Telephone {
       if (last.level < -70) return;
     }
     throw new Error(`it should be quiet: ${JSON.stringify(last)}`);
-  }
-
-  /** Cuts the way of the sound, or mends it; the signalling stays. */
-  async cutMedia(cut) {
-    this.tools ??= await this.page.createCDPSession();
-    await this.tools.send('Network.enable');
-    await this.tools.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: -1, packetLoss: cut ? 100 : 0 });
   }
 
   /** The page is closed as by a human, who is not asked whether they mean it. */

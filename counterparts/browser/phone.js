@@ -26,10 +26,19 @@
 
   // Every connection, to see what flows on it whatever the SDK says of it.
   const connections = [];
+  let mediaPort;
   window.RTCPeerConnection = class extends RTCPeerConnection {
     constructor(...values) {
       super(...values);
       connections.push(this);
+    }
+
+    /** The sound of one who has a `relay` goes through it. */
+    setRemoteDescription(description, ...callbacks) {
+      let { type, sdp } = description;
+      mediaPort = Number(sdp.match(/a=candidate:\S+ 1 udp \d+ \S+ (\d+)/)?.[1]);
+      if (window.relay) sdp = sdp.replace(/(a=candidate:\S+ 1 udp \d+ \S+) \d+/g, `$1 ${window.relay}`);
+      return super.setRemoteDescription({ type, sdp }, ...callbacks);
     }
   };
 
@@ -42,6 +51,15 @@
     }
     return sum;
   }
+
+  /** How long this page was held up at most, in milliseconds, since it was last asked. */
+  let late = 0;
+  let tick = performance.now();
+  setInterval(() => {
+    const now = performance.now();
+    late = Math.max(late, now - tick - 20);
+    tick = now;
+  }, 20);
 
   const calls = [];
   const events = [];
@@ -149,6 +167,7 @@
       await new Promise((wake) => setTimeout(wake, at - Date.now() - 8));
       while (Date.now() < at);
       const now = performance.timeOrigin + performance.now();
+      late = 0;
       call.accept();
       return now;
     },
@@ -158,14 +177,14 @@
       const past = events.slice(from);
       const ended = past.find(({ name }) => ends.includes(name))?.at;
       const accepted = past.find(({ name }) => name === 'call.accept')?.at;
-      return { busy, ended, accepted, microphones: window.phone.openMicrophones(), heard: await received(1), names: past.map(({ name }) => name).join() };
+      return { busy, ended, accepted, late, microphones: window.phone.openMicrophones(), heard: await received(1), names: past.map(({ name }) => name).join() };
     },
     received: () => received(1),
     /** The words are from now on about the call with this identifier. */
     pick: (sid) => Boolean((call = calls.find((known) => known.parameters.CallSid === sid) ?? call)),
     connectToken: () => call.connectToken,
-    /** Where the media of the last connection goes: address and port. */
-    mediaAddress: () => connections.at(-1).remoteDescription.sdp.match(/a=candidate:\S+ 1 udp \d+ (\S+) (\d+)/).slice(1),
+    /** The server's port for sound, once its description came. */
+    mediaPort: () => mediaPort,
     reject: () => call.reject(),
     hangUp: () => call.disconnect(),
     press: (digits) => call.sendDigits(digits),

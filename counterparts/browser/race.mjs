@@ -28,7 +28,7 @@ export async function race(lane, sdk) {
         const free = states.filter(({ busy, ended, microphones }) => !busy && ended && microphones === 0);
         const winners = states.filter(({ busy, heard, microphones }) => busy && heard > 0 && microphones === 1);
         return free.length === 3 && winners.length === 1 && states;
-      }, 10).catch(async (error) => {
+      }, 20).catch(async (error) => {
         const states = await Promise.all(devices.map((device) => device.do('race', device.began, ENDS)));
         throw new Error(`round ${round}, ${call.sid}: ${error.message}; ${JSON.stringify(states)}`);
       });
@@ -37,7 +37,8 @@ export async function race(lane, sdk) {
       const { accepted } = told.find(({ busy }) => busy);
       for (const loser of told.filter(({ busy }) => !busy)) {
         assert.equal(loser.heard, 0, 'nothing ever flows to a loser');
-        waits.push(loser.ended - Math.max(accepted, loser.accepted ?? 0));
+        // A page that was itself held up, on a busy computer, hears late what was said in time.
+        waits.push(loser.ended - Math.max(accepted, loser.accepted ?? 0) - loser.late);
       }
       if (round % 10 === 0) await winner.hears(SERVER, 'program');
       await client.calls(call.sid).update({ status: 'completed' });
