@@ -7,6 +7,7 @@ mod against;
 mod api;
 mod application;
 mod bridge;
+mod browser;
 mod endpoint;
 mod memory;
 mod packets;
@@ -52,9 +53,15 @@ pub struct Options {
     /// bridge: calls held at once.
     #[arg(long, default_value_t = 200, value_name = "CALLS")]
     bridged: usize,
-    /// bridge: how long they talk, in seconds.
+    /// bridge, browser: how long they talk, in seconds.
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
+    /// browser: calls held at once.
+    #[arg(long, default_value_t = 50, value_name = "CALLS")]
+    browsers: usize,
+    /// browser: registered pages that do nothing.
+    #[arg(long, default_value_t = 2000, value_name = "PAGES")]
+    idle: usize,
     /// memory: how many calls.
     #[arg(long, default_value_t = 10_000, value_name = "CALLS")]
     short_calls: usize,
@@ -116,12 +123,13 @@ impl Measurement {
 }
 
 /// What can be measured, in this order, each on a server of its own.
-const MEASUREMENTS: [Measurement; 8] = [
+const MEASUREMENTS: [Measurement; 9] = [
     Measurement::short("ready", ready::empty),
     Measurement::short("endpoint", endpoint::measure),
     Measurement::short("whole-call", whole_call::measure),
     Measurement::short("signalling", signalling::measure),
     Measurement::short("bridge", bridge::measure),
+    Measurement::short("browser", browser::measure),
     Measurement::long("against", against::measure),
     Measurement::long("memory", memory::measure),
     Measurement::long("ready-full", ready::full),

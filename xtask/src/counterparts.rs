@@ -165,7 +165,7 @@ pub const SUITES: &[Suite] = &[
         tools: &[NODE_NEWEST, PUPPETEER, CHROMIUM, SDK_1, SDK_2],
         script: "browser/suite.mjs",
         nightly: false,
-        settings: &[("ONLY", "calls,race"), ("ROUNDS", "10"), FREELY],
+        settings: &[("ONLY", "calls,race"), ("ROUNDS", "20"), FREELY],
     },
     Suite {
         name: "softphone",

@@ -44,6 +44,7 @@ pub fn measure(bench: &Bench, options: &Options) -> anyhow::Result<Finding> {
                     .clone()
                     .unwrap_or(format!("sip:bench@{server}")),
                 process: options.against_pid,
+                called: true,
             }
         }
     };
@@ -52,6 +53,7 @@ pub fn measure(bench: &Bench, options: &Options) -> anyhow::Result<Finding> {
         server: bench.sip()?,
         dial: bench.dial()?,
         process: Some(bench.server()),
+        called: true,
     };
     let mut figures = Vec::new();
     let mut faults = Vec::new();
@@ -256,6 +258,7 @@ request_route {{
             server: self.address,
             dial: format!("sip:bench@{}", self.address),
             process: Some(self.child.id()),
+            called: true,
         }
     }
 }

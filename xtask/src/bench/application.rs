@@ -16,7 +16,8 @@ const SAY: &str = "<Response><Say>Hello.</Say></Response>";
 
 /// A running application.
 pub struct Application {
-    /// `http://127.0.0.1:PORT`; documents are at `/hangup`, `/say` and `/bridge`.
+    /// `http://127.0.0.1:PORT`; documents are at `/hangup`, `/say`, `/bridge` and
+    /// `/client`, which dials the page of the caller's number.
     pub address: String,
     kept: Arc<Kept>,
 }
@@ -103,8 +104,13 @@ fn serve(stream: TcpStream, kept: &Kept) -> Option<()> {
             let mut told = kept.told.lock().ok()?;
             told.entry(sid).or_default().push((status, came));
         }
+        let client = field("From").map(|from| {
+            let page = &from[from.len().saturating_sub(5)..];
+            format!("<Response><Dial answerOnBridge=\"true\"><Client>page{page}</Client></Dial></Response>")
+        });
         let document = match first.split(' ').nth(1) {
             Some("/bridge") => &kept.bridge,
+            Some("/client") => client.as_deref()?,
             Some("/say") => SAY,
             _ => HANGUP,
         };

@@ -26,6 +26,7 @@ pub fn measure(bench: &Bench, options: &Options) -> anyhow::Result<Finding> {
         server: bench.sip()?,
         dial: bench.dial()?,
         process: Some(bench.server()),
+        called: true,
     };
     let not_whole = load(bench, &ours, WARM_UP, options.short_rate)?;
     bench.say(&format!(

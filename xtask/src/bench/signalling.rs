@@ -27,6 +27,7 @@ pub fn measure(bench: &Bench, _options: &Options) -> anyhow::Result<Finding> {
         server: bench.sip()?,
         dial: bench.dial()?,
         process: Some(bench.server()),
+        called: true,
     };
     once(bench)?;
     bench.say("thrown away: the first run");
@@ -106,6 +107,7 @@ pub fn once(bench: &Bench) -> anyhow::Result<Run> {
         server: bench.sip()?,
         dial: bench.dial()?,
         process: Some(bench.server()),
+        called: true,
     };
     run(bench, &ours, End::Server, RATES[0])
 }
