@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { account, askedAt, client, heardBy, PHONE, phoneWav, people, ready, ring, SERVER, sleep, state, until, virtual } from './stage.mjs';
+import { account, askedAt, client, heardBy, PHONE, phoneWav, people, ready, ring, SERVER, since, sleep, state, token, until, virtual } from './stage.mjs';
 import { loudest } from './wav.mjs';
 
 /** Row and column of the key 5 (ITU-T Q.23), in Hz. */
@@ -162,4 +162,16 @@ export async function calls(lane, sdk) {
     await alice.do('hangUp');
     await state(sid, 'completed');
   });
+
+  if (since(sdk, '1.13.0')) {
+    await it('passes the preflight test: its own sound comes back, and the server hangs up', async (open) => {
+      const alice = await open(a, 440, { register: false });
+      const { report, events } = await alice.do('preflight', token(`${a}_preflight`, { application: ready.preflight_application_sid }));
+      assert.match(report?.callSid ?? '', /^CA[0-9a-f]{32}$/, JSON.stringify(events));
+      assert.ok(events.includes('connected') && events.at(-1) === 'completed', `${events}`);
+      const levels = report.samples.map((sample) => sample.audioOutputLevel);
+      assert.ok(levels.length >= 4 && Math.max(...levels) > 1000, `heard back: ${levels}`);
+      await state(report.callSid, 'completed');
+    });
+  }
 }

@@ -103,7 +103,7 @@ export function token(identity, options = {}) {
   const { AccessToken } = twilio.jwt;
   const of = options.of ?? ready;
   const made = new AccessToken(options.account ?? of.account_sid, options.key ?? of.api_key_sid, options.secret ?? of.api_key_secret, { identity, ttl: options.ttl ?? 3600 });
-  made.addGrant(new AccessToken.VoiceGrant({ outgoingApplicationSid: of.application_sid, incomingAllow: true }));
+  made.addGrant(new AccessToken.VoiceGrant({ outgoingApplicationSid: options.application ?? of.application_sid, incomingAllow: true }));
   return made.toJwt();
 }
 

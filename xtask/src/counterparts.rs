@@ -172,6 +172,7 @@ pub const SUITES: &[Suite] = &[
         tools: &[PUPPETEER, CHROMIUM],
         script: "browser/softphone.mjs",
         nightly: false,
+        settings: &[],
     },
     Suite {
         name: "quickstart",
