@@ -154,8 +154,8 @@ let failures = 0;
 export function finish() {
   if (heard.length) {
     console.log('-- who heard whom');
-    console.log(['SDK', 'test', 'who', 'heard', 'Hz', 'dB'].map((text, at) => text.padEnd([8, 34, 9, 12, 6, 4][at])).join(''));
-    for (const row of heard) console.log(row.map((text, at) => String(text).padEnd([8, 34, 9, 12, 6, 4][at])).join(''));
+    console.log(['SDK', 'test', 'who', 'heard', 'Hz', 'dB'].map((text, at) => text.padEnd([8, 34, 9, 20, 6, 4][at])).join(''));
+    for (const row of heard) console.log(row.map((text, at) => String(text).padEnd([8, 34, 9, 20, 6, 4][at])).join(''));
     console.log('--');
   }
   application.close();

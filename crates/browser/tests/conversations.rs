@@ -597,7 +597,7 @@ fn the_winner_is_told_when_they_hear_each_other_and_the_loser_who_won() {
                 Some("message") => &frame["payload"]["content"],
                 _ => &frame["payload"],
             };
-            assert_eq!(body["by"], "alice");
+            assert_eq!(body["by"], "client:alice");
             assert_eq!(body["members"], json!(["alice"]));
         }
         let mut body = Map::new();

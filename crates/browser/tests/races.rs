@@ -886,3 +886,37 @@ fn an_answer_to_a_call_nobody_knows_leaves_no_microphone_open() {
     world.answer(socket, CallSid::from_bytes([9; 16]));
     assert_eq!(world.heard(socket), ["hangup", "cancel"]);
 }
+
+#[test]
+fn a_page_that_is_closed_takes_nothing_from_its_twin_that_answers() {
+    for version in GENERATIONS {
+        for order in 0..3 {
+            let mut world = World::new();
+            let goes = world.phone(version, "alice");
+            let stays = world.phone(version, "alice");
+            let call = world.call("alice");
+            let reject = json!({"callsid": call.to_string()});
+            if order == 0 {
+                world.say(goes, "reject", reject.clone());
+                world.leave(goes);
+            }
+            world.answer(stays, call);
+            if order == 1 {
+                world.say(goes, "reject", reject.clone());
+            }
+            if order > 0 {
+                world.leave(goes);
+            }
+            if world.machine.winner(call).is_none() {
+                // Before it is known that nobody declined, a person did.
+                assert!(order == 0 && !["2.12.4", "2.18.5"].contains(&version));
+                continue;
+            }
+            world.live(&[stays], 5);
+            world.events();
+            world.frames(stays);
+            world.say(stays, "hangup", json!({"callsid": call.to_string()}));
+            assert_eq!(world.happened(), ["HungUp"], "{version} {order}");
+        }
+    }
+}
