@@ -163,6 +163,7 @@ export async function calls(lane, sdk) {
     await state(sid, 'completed');
   });
 
+  // counterparts-60
   if (since(sdk, '1.13.0')) {
     await it('passes the preflight test: its own sound comes back, and the server hangs up', async (open) => {
       const alice = await open(a, 440, { register: false });

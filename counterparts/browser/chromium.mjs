@@ -126,14 +126,13 @@ class Telephone {
     return this.page.evaluate(() => window.phone.events);
   }
 
+  async names() {
+    return (await this.events()).map((event) => event.name);
+  }
+
   /** Everything so far is past. */
   async catchUp() {
     this.seen = (await this.events()).length;
-  }
-
-  /** Names of what happened since the last event that was waited for. */
-  async since() {
-    return (await this.events()).slice(this.seen).map((event) => event.name);
   }
 
   /** Waits for an event that was not waited for before. */

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import assert from 'node:assert/strict';
 
 import { chromium, wire } from './chromium.mjs';
-import { readWav, toneWav } from './wav.mjs';
+import { burstsWav, readWav, toneWav } from './wav.mjs';
 
 export const tools = dirname(process.env.LIBRARY);
 export const twilio = createRequire(`${join(tools, 'node-newest')}/`)('twilio');
@@ -78,6 +78,8 @@ export const SERVER = 1500;
 export const phoneWav = join(process.env.OUT, 'phone.wav');
 writeFileSync(phoneWav, toneWav(PHONE, 20));
 documents.set('/server.wav', toneWav(SERVER, 20));
+// A second of sound, a second of nothing: a level that is not constant.
+documents.set('/bursts.wav', burstsWav(SERVER, 20));
 const hum = `<Play loop="0">${base}/server.wav</Play>`;
 documents.set('/hum', `<Response>${hum}</Response>`);
 // What the page asks for is what it gets, as in the vendor's quick start.
@@ -92,6 +94,7 @@ documents.set('/voice', (form) => {
   if (to.startsWith('+')) return `<Response><Dial answerOnBridge="true" callerId="${ready.numbers.yours}"><Number>${to}</Number></Dial></Response>`;
   if (to.startsWith('sip:')) return `<Response><Dial answerOnBridge="true"><Sip>${to}</Sip></Dial></Response>`;
   if (to === 'digits') return `<Response><Gather numDigits="4" timeout="15" action="${base}/digits">${hum}</Gather></Response>`;
+  if (to === 'bursts') return `<Response><Play loop="0">${base}/bursts.wav</Play></Response>`;
   if (to === 'keys') return `<Response><Pause length="1"/><Play digits="5w5w5w5w5w5w5w5w5w5w"/></Response>`;
   return `<Response>${hum}</Response>`;
 });
@@ -117,13 +120,16 @@ export function capability(identity) {
 }
 
 /** Sets what one of the virtual phones does when it is called; with `/calls`, makes it call. */
-export async function virtual(number, knobs, path = '') {
-  const answer = await fetch(`${ready.api}/_switchboard/v1/phones/${encodeURIComponent(number)}${path}`, {
+export const virtual = (number, knobs, path = '') => control(`phones/${encodeURIComponent(number)}${path}`, knobs);
+
+/** Tells the control plane something. */
+export async function control(path, words) {
+  const answer = await fetch(`${ready.api}/_switchboard/v1/${path}`, {
     method: 'POST',
     headers: { authorization: `Basic ${btoa(`${account}:${secret}`)}`, 'content-type': 'application/json' },
-    body: JSON.stringify(knobs),
+    body: JSON.stringify(words),
   });
-  assert.ok(answer.ok, `the phone's knobs: ${answer.status} ${await answer.text()}`);
+  assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.text()}`);
 }
 
 /** What a virtual phone heard in its last call. */

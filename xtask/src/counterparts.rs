@@ -165,7 +165,11 @@ pub const SUITES: &[Suite] = &[
         tools: &[NODE_NEWEST, PUPPETEER, CHROMIUM, SDK_1, SDK_2],
         script: "browser/suite.mjs",
         nightly: false,
-        settings: &[("ONLY", "calls,race"), ("ROUNDS", "20"), FREELY],
+        settings: &[
+            ("ONLY", "calls,telemetry,revocation,race"),
+            ("ROUNDS", "20"),
+            FREELY,
+        ],
     },
     Suite {
         name: "softphone",
@@ -205,7 +209,11 @@ pub const SUITES: &[Suite] = &[
         ],
         script: "browser/suite.mjs",
         nightly: true,
-        settings: &[("ONLY", "calls,tokens,race"), ("ROUNDS", "10"), FREELY],
+        settings: &[
+            ("ONLY", "calls,telemetry,tokens,revocation,race"),
+            ("ROUNDS", "10"),
+            FREELY,
+        ],
     },
     Suite {
         name: "browser-parties",

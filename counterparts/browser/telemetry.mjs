@@ -1,0 +1,110 @@
+// What is known of a call beside its sound: telemetry of the page, our own measurement, messages; and a
+// network that is made bad on purpose. WARNINGS=1 also provokes the SDK's warnings, for two minutes.
+
+import assert from 'node:assert/strict';
+
+import { account, askedAt, base, client, control, people, ready, secret, SERVER, sleep, state, until } from './stage.mjs';
+
+async function telemetry(sid) {
+  const answer = await fetch(`${ready.api}/_switchboard/v1/calls/${sid}/telemetry`, { headers: { authorization: `Basic ${btoa(`${account}:${secret}`)}` } });
+  assert.equal(answer.status, 200);
+  return answer.json();
+}
+
+export async function telemetries(lane, sdk) {
+  const [a] = people(sdk);
+  const it = (name, act) => lane.test(sdk, name, act);
+
+  await it('tells how its call went: events and samples are kept under the call', async (open) => {
+    const alice = await open(a, 440);
+    await alice.do('connect', { To: 'hum' });
+    await alice.until('call.accept');
+    await alice.hears(SERVER, 'program');
+    await alice.do('mute', true);
+    await sleep(2500);
+    const sid = await alice.do('sid');
+    await alice.do('hangUp');
+    await alice.until('call.disconnect');
+    const wanted = ['connection/accepted-by-remote', 'connection/muted', 'connection/disconnected-by-local'];
+    const kept = await until('the telemetry', async () => {
+      const found = await telemetry(sid);
+      const names = found.events.map((event) => `${event.group}/${event.name}`);
+      return wanted.every((name) => names.includes(name)) && found.metrics.length >= 2 && found.media.length >= 1 && found;
+    });
+    assert.ok(kept.events.every((event) => event.payload.call_sid === sid && event.timestamp), 'each event is of the call');
+    assert.ok(kept.metrics.at(-1).total_packets_received > 50, JSON.stringify(kept.metrics.at(-1)));
+    const seconds = kept.media[0].samples;
+    assert.ok(seconds.length >= 2 && seconds.some((one) => one.packets_received > 40 && one.packets_sent > 40 && one.mos > 4), JSON.stringify(seconds));
+  });
+
+  await it('exchanges call messages with the program', async (open) => {
+    const alice = await open(a, 440);
+    if (!(await alice.page.evaluate(() => Boolean(Twilio.Call?.prototype.sendMessage)))) return;
+    await alice.do('connect', { To: 'hum' });
+    await alice.until('call.accept');
+    await alice.hears(SERVER, 'program');
+    const sid = await alice.do('sid');
+    const subscription = await client.calls(sid).userDefinedMessageSubscriptions.create({ callback: `${base}/said` });
+    assert.match(subscription.sid, /^ZY/);
+    await alice.do('send', { says: 'the page' });
+    await alice.until('call.messageSent');
+    const said = await until('the message', () => askedAt('/said').find((request) => request.form.CallSid === sid));
+    assert.ok(said.valid, 'the signature');
+    assert.deepEqual([JSON.parse(said.form.Content), said.form.SequenceNumber, said.form.AccountSid], [{ says: 'the page' }, '1', account]);
+    const sent = await client.calls(sid).userDefinedMessages.create({ content: '{"says":"the program"}', idempotencyKey: 'once' });
+    const again = await client.calls(sid).userDefinedMessages.create({ content: '{"says":"the program"}', idempotencyKey: 'once' });
+    assert.equal(again.sid, sent.sid);
+    assert.deepEqual((await alice.until('call.messageReceived')).detail.content, { says: 'the program' });
+    assert.equal(await client.calls(sid).userDefinedMessageSubscriptions(subscription.sid).remove(), true);
+    await alice.do('hangUp');
+    await alice.until('call.disconnect');
+    assert.equal((await alice.names()).filter((name) => name === 'call.messageReceived').length, 1);
+    await state(sid, 'completed');
+    await assert.rejects(client.calls(sid).userDefinedMessages.create({ content: '1' }), (error) => error.code === 21220);
+  });
+
+  // Takes two minutes: the SDK looks at windows of ten seconds.
+  if (process.env.WARNINGS) {
+    await it('warns of a bad network, and takes it back', async (open) => {
+      const alice = await open(a, 440);
+      await alice.do('connect', { To: 'bursts' });
+      await alice.until('call.accept');
+      const sid = await alice.do('sid');
+      let mark = 0;
+      const told = (event, names) =>
+        until(`${event} ${names}`, async () => {
+          const heard = (await alice.events()).slice(mark).filter((one) => one.name === event).map((one) => one.detail);
+          return names.every((name) => heard.includes(name));
+        }, 60);
+      const impair = async (impairment) => {
+        mark = (await alice.events()).length;
+        await control(`calls/${sid}/impairment`, impairment);
+      };
+      // A microphone that hums evenly.
+      await told('call.warning', ['constant-audio-input-level']);
+      mark = (await alice.events()).length;
+      await alice.do('waver');
+      await told('call.warning-cleared', ['constant-audio-input-level']);
+      const bad = ['high-rtt', 'high-jitter', 'high-packet-loss', 'high-packets-lost-fraction', 'low-mos'];
+      await impair({ delay_ms: 300, jitter_ms: 60, loss: 20 });
+      await told('call.warning', bad);
+      await impair({});
+      await told('call.warning-cleared', bad);
+      await impair({ silence: true, direction: 'to_browser' });
+      await told('call.warning', ['low-bytes-received']);
+      await impair({});
+      await told('call.warning-cleared', ['low-bytes-received']);
+      const level = (group) =>
+        until(`${group} of the level`, async () => {
+          const { events } = await telemetry(sid);
+          return events.slice(before).some((event) => event.group === group && event.name === 'constant-audio-output-level');
+        }, 60);
+      let before = (await telemetry(sid)).events.length;
+      await impair({ constant: true, direction: 'to_browser' });
+      await level('audio-level-warning-raised');
+      before = (await telemetry(sid)).events.length;
+      await impair({});
+      await level('audio-level-warning-cleared');
+    });
+  }
+}
