@@ -15,11 +15,8 @@ pub mod error;
 pub mod event;
 pub mod frame;
 mod heartbeat;
-<<<<<<< HEAD
 pub mod impairment;
-=======
 mod hello;
->>>>>>> dfc6dda (Let every sampled version of the browser SDKs pass one matrix; a page that is closed ends what it alone could hear)
 pub mod late_answer;
 mod pass;
 pub mod peer;

@@ -106,16 +106,13 @@ impl Peers {
         Ok(answer)
     }
 
-<<<<<<< HEAD
     /// Whose a datagram seems to be, before anything is proven.
     pub fn whose(&self, from: SocketAddr, bytes: &[u8]) -> Option<PeerId> {
-=======
     /// Takes a datagram; false when it was nobody's.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> bool {
         if hello::is_hopeless(bytes) {
             return false;
         }
->>>>>>> dfc6dda (Let every sampled version of the browser SDKs pass one matrix; a page that is closed ends what it alone could hear)
         let named = stun_username(bytes)
             .and_then(|name| name.split(':').next())
             .and_then(|fragment| self.by_fragment.get(fragment));
