@@ -108,11 +108,6 @@ impl Peers {
 
     /// Whose a datagram seems to be, before anything is proven.
     pub fn whose(&self, from: SocketAddr, bytes: &[u8]) -> Option<PeerId> {
-    /// Takes a datagram; false when it was nobody's.
-    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> bool {
-        if hello::is_hopeless(bytes) {
-            return false;
-        }
         let named = stun_username(bytes)
             .and_then(|name| name.split(':').next())
             .and_then(|fragment| self.by_fragment.get(fragment));
@@ -121,6 +116,9 @@ impl Peers {
 
     /// Takes a datagram; false when it was nobody's.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> bool {
+        if hello::is_hopeless(bytes) {
+            return false;
+        }
         let Some(id) = self.whose(from, bytes) else {
             return false;
         };
