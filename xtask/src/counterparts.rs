@@ -9,9 +9,8 @@
 //! | `SIGNATURES` | a file of signed requests made by our own `webhook` crate, one JSON object a line |
 //! | `LIBRARY` | the folder the helper library is installed in; those of further ones lie beside it |
 //! | `TOOLS` | the folders of all tools of the suite, joined by commas |
-//! | `SWITCHBOARD` | the program, for suites about its command line |
 //! | `OUT` | a folder for what the suite leaves behind |
-//! | `SWITCHBOARD` | the program, for suites that stop and start one of their own |
+//! | `SWITCHBOARD` | the program, for suites about its command line and those that start one of their own |
 //!
 //! and the settings of the suite, which the server is given too.
 
@@ -188,10 +187,11 @@ pub const SUITES: &[Suite] = &[
             CHROMIUM,
             CERTUTIL,
             JQUERY,
-            sdk("sdk-newest", "@twilio/voice-sdk@latest"),
+            SDK_2,
         ],
         script: "quickstart/suite.mjs",
         nightly: false,
+        settings: &[],
     },
     Suite {
         name: "browser-versions",
@@ -250,7 +250,6 @@ pub fn run(root: &Path, programs: &Path, suite: &Suite) -> anyhow::Result<Outcom
         .env("PYTHONUNBUFFERED", "1")
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("SWITCHBOARD_READY", switchboard.ready())
-        .env("SWITCHBOARD", programs.join("switchboard"))
         .env("SIGNATURES", signatures(programs)?)
         .env("LIBRARY", suite.tools[0].folder(root))
         .env("TOOLS", folders(suite))
