@@ -494,7 +494,6 @@ impl World<'_> {
                 let winner = if leg == CALLER { other } else { leg };
                 self.bridge = Some((winner, self.elapsed()));
             }
-            Effect::Media(_, MediaCommand::Unbridge(_)) => {}
             _ => {}
         }
         Ok(())
@@ -523,7 +522,7 @@ impl World<'_> {
             account: account(),
             identity: Identity::Named(identity.to_owned()),
         };
-        let devices: Vec<DeviceId> = self.machine.devices(&owner).to_vec();
+        let devices: Vec<DeviceId> = self.machine.devices(&owner);
         self.legs.insert(leg, invite.call);
         self.machine.invite(Invitation {
             call: invite.call,
@@ -625,12 +624,9 @@ impl World<'_> {
         let Some((leg, since)) = self.bridge else {
             if self.left.is_none_or(|left| left >= LEAVES) {
                 self.reach("A12 nobody took the call");
-                let wanted = self
-                    .pages
-                    .values()
-                    .filter(|page| page.state == Seen::Talks)
-                    .count();
-                must(wanted == 0, "an answer came to nothing")?;
+                let answered = |phone: &Phone| phone.wish == Some(LegEvent::Answered);
+                let wanted = self.phones.values().any(answered);
+                must(!wanted, "an answer came to nothing")?;
             }
             return self.nobody_won();
         };
