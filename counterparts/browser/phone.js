@@ -4,7 +4,6 @@
 (() => {
   const audio = new AudioContext();
   const microphones = [];
-  const gains = [];
 
   /** How long the microphone takes to open, in milliseconds: opens the window of a race. */
   let slowness = 0;
@@ -19,7 +18,6 @@
     const out = audio.createMediaStreamDestination();
     hum.connect(gain).connect(out);
     hum.start();
-    gains.push(gain.gain);
     microphones.push(...out.stream.getTracks());
     return out.stream;
   };
@@ -118,8 +116,6 @@
     events,
     listen,
     slow: (milliseconds) => (slowness = milliseconds),
-    /** Has the microphone hum louder and softer, every second. */
-    waver: () => void setInterval(() => gains.forEach((gain) => (gain.value = gain.value > 0.2 ? 0.02 : 0.4)), 1000),
     openMicrophones: () => microphones.filter((track) => track.readyState === 'live').length,
     busy: () => Boolean(device.isBusy ?? device.activeConnection?.()),
     parameters: () => ({ ...call.parameters, custom: Object.fromEntries(call.customParameters ?? []) }),
