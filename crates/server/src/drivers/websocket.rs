@@ -20,6 +20,9 @@ use crate::drivers::switch::Happening;
 const QUEUE: usize = 256;
 /// The largest frame that is read, in bytes; the SDKs' own stay below 5 kB.
 const LARGEST: usize = 64 * 1024;
+/// Bytes that each socket keeps for reading: a frame of the SDKs, where the library's own 128 kB
+/// would be most of what a page at rest costs.
+const BUFFER: usize = 8 * 1024;
 /// How long a page may take to take a frame.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -65,6 +68,7 @@ pub fn router(owner: mpsc::Sender<Happening>) -> Router {
 async fn upgrade(State(sockets): State<Sockets>, upgrade: WebSocketUpgrade) -> Response {
     let socket = SocketId(sockets.last.fetch_add(1, Ordering::Relaxed) + 1);
     upgrade
+        .read_buffer_size(BUFFER)
         .max_message_size(LARGEST)
         .max_frame_size(LARGEST)
         .on_upgrade(move |stream| carry(socket, stream, sockets.owner))
