@@ -8,7 +8,7 @@ use model::call::{CallStatus, Direction};
 use model::error_code::ErrorCode;
 use store::IdempotencyToken;
 use voice::Effect;
-use voice::effect::{LegCommand, MediaCommand, Sound};
+use voice::effect::{LegCommand, MediaCommand, Save, Sound};
 use voice::input::{LegEvent, LegId};
 
 use crate::clock;
@@ -31,6 +31,40 @@ impl Waiting {
     }
 }
 
+/// Takes what is to be written down of an effect into the change that justifies those behind it;
+/// what is left to be done, if anything.
+fn write(effect: Effect, change: &mut store::Change) -> Option<Effect> {
+    match effect {
+        Effect::Save(save) => {
+            let Save {
+                record,
+                owed,
+                events,
+                will,
+            } = *save;
+            change.wills.push((record.sid, will));
+            change.events.extend(events);
+            // Each callback keeps one token for all its attempts.
+            change.owed.extend(
+                owed.into_iter()
+                    .map(|owed| (owed, IdempotencyToken::from_bytes(rand::random()))),
+            );
+            // A call that was given up waits for its turn no longer.
+            if record.direction == Direction::OutboundApi && record.status != CallStatus::Queued {
+                change.dequeued.push(record.sid);
+            }
+            change.calls.push(record);
+            return None;
+        }
+        // Nor does one that goes out: it must not be placed again after a crash. Its record says
+        // queued until it rings.
+        Effect::Leg(_, LegCommand::Invite(ref invite)) => change.dequeued.push(invite.call),
+        Effect::Alert(ref alert) => change.alerts.push(alert_record(alert)),
+        _ => {}
+    }
+    Some(effect)
+}
+
 impl Node {
     /// Acts on `effects`, or holds them back behind a commit.
     pub fn carry_out(&mut self, effects: Vec<Effect>) {
@@ -38,34 +72,10 @@ impl Node {
             return;
         }
         let mut change = store::Change::default();
-        for effect in &effects {
-            match effect {
-                Effect::Save(save) => {
-                    change.calls.push(save.record.clone());
-                    change.wills.push((save.record.sid, save.will.clone()));
-                    change.events.extend(save.events.iter().cloned());
-                    // Each callback keeps one token for all its attempts.
-                    change.owed.extend(
-                        save.owed.iter().map(|owed| {
-                            (owed.clone(), IdempotencyToken::from_bytes(rand::random()))
-                        }),
-                    );
-                    // A call that was given up waits for its turn no longer.
-                    if save.record.direction == Direction::OutboundApi
-                        && save.record.status != CallStatus::Queued
-                    {
-                        change.dequeued.push(save.record.sid);
-                    }
-                }
-                // Nor does one that goes out: it must not be placed again after a crash. Its record says
-                // queued until it rings.
-                Effect::Leg(_, LegCommand::Invite(invite)) => change.dequeued.push(invite.call),
-                Effect::Alert(alert) => {
-                    change.alerts.push(alert_record(alert));
-                }
-                _ => {}
-            }
-        }
+        let effects: Vec<Effect> = effects
+            .into_iter()
+            .filter_map(|effect| write(effect, &mut change))
+            .collect();
         let writes = !change.calls.is_empty() || !change.alerts.is_empty();
         if writes {
             self.waiting.last += 1;
@@ -95,8 +105,9 @@ impl Node {
 
     fn act(&mut self, effect: Effect) {
         match effect {
-            // Both are on disk by now; see `carry_out`.
+            // Went into the change; see `write`.
             Effect::Save(_) => {}
+            // Is on disk by now.
             Effect::Alert(alert) => {
                 tracing::info!(call = %alert.call, code = alert.code, message = alert.message, "alert");
             }

@@ -9,7 +9,7 @@ use model::event::Event;
 use model::now::Wall;
 use model::owed::Owed;
 use model::sid::{AccountSid, CallSid};
-use store::{Change, IdempotencyToken, Store};
+use store::{Change, IdempotencyToken, Outstanding, Store};
 use tokio::sync::{mpsc, oneshot};
 use voice::Input;
 use voice::effect::{Fetch, Invite, Reply, Sound};
@@ -45,13 +45,14 @@ pub struct Rim {
     /// Where SIP is bound.
     pub local: SocketAddr,
     owner: mpsc::Sender<Happening>,
-    knock: mpsc::Sender<()>,
+    /// To whoever delivers callbacks.
+    owed: mpsc::Sender<Vec<Outstanding>>,
     /// Questions of the API that wait for the engine's reply.
     questions: Arc<Mutex<HashMap<RequestId, oneshot::Sender<Reply>>>>,
 }
 
 impl Rim {
-    /// `owner` gets the results, `knock` says that something new is owed.
+    /// `owner` gets the results, `owed` the callbacks that are newly owed.
     #[allow(
         clippy::too_many_arguments,
         reason = "the wiring hands over what it has built, once"
@@ -64,7 +65,7 @@ impl Rim {
         config: Arc<Config>,
         local: SocketAddr,
         owner: mpsc::Sender<Happening>,
-        knock: mpsc::Sender<()>,
+        owed: mpsc::Sender<Vec<Outstanding>>,
     ) -> Self {
         Self {
             store,
@@ -75,7 +76,7 @@ impl Rim {
             config,
             local,
             owner,
-            knock,
+            owed,
             questions: Arc::default(),
         }
     }
@@ -89,16 +90,13 @@ impl Rim {
     /// Writes a change down; reported by its number. Whatever waits goes into one transaction, in
     /// order.
     pub fn commit(&self, number: u64, change: Change) {
-        let (owner, knock) = (self.owner.clone(), self.knock.clone());
-        let owes = !change.owed.is_empty();
+        let (owner, deliveries) = (self.owner.clone(), self.owed.clone());
         // Runs on the writer's thread: the owner and the deliveries are woken by it directly.
         self.store.calls().hand_over(change, move |written| {
             match written {
-                Ok(()) if owes => {
-                    // A knock that finds another waiting is not needed.
-                    let _ = knock.try_send(());
-                }
-                Ok(()) => {}
+                Ok(owed) if owed.is_empty() => {}
+                // What finds no room is found in the outbox.
+                Ok(owed) => drop(deliveries.try_send(owed)),
                 // The calls go on: a full disk must not cut people off in mid-sentence. What was
                 // owed is lost, and said so where the operator looks.
                 Err(error) => {
@@ -124,18 +122,26 @@ impl Rim {
             owed: owed.into_iter().map(|owed| (owed, token())).collect(),
             ..Change::default()
         };
-        let knock = self.knock.clone();
+        let deliveries = self.owed.clone();
         self.store
             .calls()
             .hand_over(change, move |written| match written {
-                Ok(()) => {
-                    // A knock that finds another waiting is not needed.
-                    let _ = knock.try_send(());
-                }
+                // What finds no room is found in the outbox.
+                Ok(owed) => drop(deliveries.try_send(owed)),
                 Err(error) => {
                     tracing::error!(%error, "a report was not written down; make room on the disk");
                 }
             });
+    }
+
+    /// Writes down what the owner does not wait for; `then` is told whether it is on disk.
+    pub fn write_down(&self, change: Change, then: impl FnOnce(bool) + Send + 'static) {
+        self.store.calls().hand_over(change, |written| {
+            if let Err(error) = &written {
+                tracing::error!(%error, "an exchange was not written down; make room on the disk");
+            }
+            then(written.is_ok());
+        });
     }
 
     /// Asks a customer's server for a document.
@@ -143,13 +149,13 @@ impl Rim {
         let rim = self.clone();
         tokio::spawn(async move {
             let began = clock::now().wall;
-            let parameters = Parameters(fetch.parameters.clone());
-            let request = Request::document(fetch.method, &fetch.url, parameters)
+            let request = Request::document(fetch.method, fetch.url, Parameters(fetch.parameters))
                 .signed(fetch.account.to_string(), rim.token(fetch.account).await)
                 .idempotent(token());
             let result = match rim.client.fetch(&request, &mut jar).await {
-                Ok(response) => {
-                    rim.keep(fetch.account, fetch.call, &response.exchange, began);
+                Ok(mut response) => {
+                    let exchange = std::mem::take(&mut response.exchange);
+                    rim.keep(fetch.account, fetch.call, exchange, began);
                     let kind = match response.kind() {
                         webhook::document::DocumentKind::Twiml => DocumentKind::Twiml,
                         webhook::document::DocumentKind::Audio => DocumentKind::Audio,
@@ -168,7 +174,7 @@ impl Rim {
                     })
                 }
                 Err(failure) => {
-                    rim.keep(fetch.account, fetch.call, &failure.exchange, began);
+                    rim.keep(fetch.account, fetch.call, *failure.exchange, began);
                     Err(FetchFailure {
                         code: failure.code,
                         message: failure.message,
@@ -205,7 +211,7 @@ impl Rim {
                         .audio(&rim.client, &url, &account.to_string(), &token)
                         .await;
                     if let Some(exchange) = exchange {
-                        rim.keep(account, call, &exchange, began);
+                        rim.keep(account, call, exchange, began);
                     }
                     ready
                 }
@@ -279,29 +285,29 @@ impl Rim {
     }
 
     /// Keeps an exchange for `Calls/{sid}/Events`.
-    pub fn keep(&self, account: AccountSid, call: CallSid, exchange: &Exchange, began: Wall) {
-        let event = Event {
-            account,
-            call,
-            url: exchange.url.clone(),
-            method: exchange.method,
-            parameters: exchange.parameters.clone(),
-            response_code: exchange.status,
-            duration_ms: exchange.duration_ms,
-            content_type: exchange.content_type.clone(),
-            response_body: Some(exchange.body.clone()),
-            created: began,
-        };
+    pub fn keep(&self, account: AccountSid, call: CallSid, exchange: Exchange, began: Wall) {
         // Nothing waits for it: it is written with whatever else is.
         let change = Change {
-            events: vec![event],
+            events: vec![event(account, call, exchange, began)],
             ..Change::default()
         };
-        self.store.calls().hand_over(change, |written| {
-            if let Err(error) = written {
-                tracing::error!(%error, "an exchange was not written down; make room on the disk");
-            }
-        });
+        self.write_down(change, |_| {});
+    }
+}
+
+/// An exchange as it is kept.
+pub fn event(account: AccountSid, call: CallSid, exchange: Exchange, began: Wall) -> Event {
+    Event {
+        account,
+        call,
+        url: exchange.url,
+        method: exchange.method,
+        parameters: exchange.parameters,
+        response_code: exchange.status,
+        duration_ms: exchange.duration_ms,
+        content_type: exchange.content_type,
+        response_body: Some(exchange.body),
+        created: began,
     }
 }
 

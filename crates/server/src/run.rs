@@ -22,7 +22,7 @@ use crate::browsers::{self, Browsers};
 use crate::config::{Config, Mode};
 use crate::drivers::port_pool::PortPool;
 use crate::drivers::rtp::{MediaThread, Report};
-use crate::drivers::sip::Wires;
+use crate::drivers::sip::{Wires, bind_both};
 use crate::drivers::switch::{Happening, Node, QUEUE};
 use crate::drivers::{callbacks, http, websocket};
 use crate::effects::Waiting;
@@ -163,16 +163,19 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let api = format!("http://{}", http.local_addr()?);
 
     let (owner, queue) = mpsc::channel(QUEUE);
-    let mut wires = bind_sip(config.sip, &owner).await?;
+    let (udp, tcp) = bind_both(config.sip)
+        .with_context(|| format!("cannot listen on {} for SIP over UDP and TCP", config.sip))?;
+    let mut wires =
+        Wires::of(udp, owner.clone(), Happening::Sip).context("cannot read the socket for SIP")?;
     let local = wires.local;
     wires
         .listen(
-            local,
+            tcp,
             config.sips.map(|address| (address, tls.acceptor.clone())),
             Some(tls.connector),
         )
         .await
-        .context("cannot listen for SIP over TCP or TLS")?;
+        .context("cannot listen for SIP over TLS")?;
     let local_tls = wires.local_tls;
 
     let (network, words) = mpsc::channel(QUEUE);
@@ -225,7 +228,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     };
     let client = Client::new(settings)?;
     let sounds = Sounds::new(Arc::new(Flite));
-    let (knock, knocked) = mpsc::channel(1);
+    let (owed, told) = mpsc::channel(QUEUE);
     let rim = Rim::new(
         store.clone(),
         Arc::new(client),
@@ -234,7 +237,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         config.clone(),
         local,
         owner.clone(),
-        knock,
+        owed,
     );
 
     if let Some(address) = config.phones {
@@ -340,7 +343,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         .transpose()?;
     let mut serving = vec![
         tokio::spawn(http::serve(http, None, router.clone())),
-        tokio::spawn(callbacks::run(rim, knocked)),
+        tokio::spawn(callbacks::run(rim, told)),
         tokio::spawn(pulse.run()),
     ];
     if let Some(listener) = https {
@@ -368,16 +371,6 @@ fn leave_no_trace(data: &std::path::Path) {
     if !file.exists() {
         let _ = std::fs::write(file, "*\n");
     }
-}
-
-/// UDP and TCP on one port number; when any will do, one that both have free.
-async fn bind_sip(
-    address: SocketAddr,
-    owner: &mpsc::Sender<Happening>,
-) -> anyhow::Result<Wires<Happening>> {
-    Wires::bind(address, owner.clone(), Happening::Sip)
-        .await
-        .with_context(|| format!("cannot listen on {address} for SIP"))
 }
 
 /// Where browsers are told that our sound comes from.

@@ -10,7 +10,7 @@ use model::sid::{AccountSid, CallSid};
 
 use crate::connection::{Connection, Value};
 use crate::error::Error;
-use crate::owed::IdempotencyToken;
+use crate::owed::{IdempotencyToken, Outstanding};
 use crate::queued_calls::QueuedCall;
 use crate::requests::KeyedRequest;
 use crate::rows::{self, Filters, Order, Range, Record};
@@ -89,6 +89,9 @@ pub struct Change {
     pub calls: Vec<CallRecord>,
     /// Callbacks that are owed from now on, in their order, each with a fresh token.
     pub owed: Vec<(Owed, IdempotencyToken)>,
+    /// Callbacks that arrived, or never will: owed no more, so that the next of their streams may
+    /// follow. By their places in the outbox.
+    pub struck: Vec<i64>,
     /// For each live call what is owed if the process dies now, or that nothing is; the newest
     /// counts. A call that ends loses its will without being named here.
     pub wills: Vec<(CallSid, Option<Owed>)>,
@@ -122,15 +125,22 @@ impl Calls<'_> {
     /// A call that reached its final status keeps it, whatever a late change says.
     pub async fn save(&self, change: Change) -> Result<(), Error> {
         self.0
-            .write(move |connection| apply(connection, change))
+            .write(move |connection| apply(connection, change).map(drop))
             .await
     }
 
     /// Hands a change to the writer without waiting. `then` is called on the writer's thread when
-    /// the change is on disk, or lost; it must be quick. Changes that are handed over one after the other are written in that order.
+    /// the change is on disk, or lost; it must be quick. It is given the callbacks that are owed
+    /// because of the change, so that nobody needs to read them again. Changes that are handed over
+    /// one after the other are written in that order.
     ///
-    /// What nobody can be held up by (exchanges alone) may wait some milliseconds for company.
-    pub fn hand_over(&self, change: Change, then: impl FnOnce(Result<(), Error>) + Send + 'static) {
+    /// What hardly anybody can be held up by (exchanges, and callbacks that arrived) may wait some
+    /// milliseconds for company.
+    pub fn hand_over(
+        &self,
+        change: Change,
+        then: impl FnOnce(Result<Vec<Outstanding>, Error>) + Send + 'static,
+    ) {
         let idle = change.calls.is_empty()
             && change.owed.is_empty()
             && change.queued.is_empty()
@@ -229,8 +239,11 @@ const INTERRUPTED: &str = "SELECT record FROM calls WHERE final = FALSE AND NOT 
      (SELECT 1 FROM queued_calls WHERE queued_calls.call = calls.sid) \
      ORDER BY created, sid LIMIT $1";
 
-/// Writes a change, within a transaction.
-pub(crate) fn apply(connection: &mut Connection, change: Change) -> Result<(), Error> {
+/// Writes a change, within a transaction. Returns the callbacks that are owed because of it.
+pub(crate) fn apply(
+    connection: &mut Connection,
+    change: Change,
+) -> Result<Vec<Outstanding>, Error> {
     crate::requests::append(connection, change.requests)?;
     for call in &change.calls {
         save(connection, call)?;
@@ -243,9 +256,11 @@ pub(crate) fn apply(connection: &mut Connection, change: Change) -> Result<(), E
     for alert in &change.alerts {
         rows::append(connection, alert)?;
     }
-    crate::owed::append(connection, change.owed)?;
+    crate::owed::strike_all(connection, change.struck)?;
+    let owed = crate::owed::append(connection, change.owed)?;
     crate::queued_calls::append(connection, change.queued)?;
-    crate::queued_calls::remove(connection, change.dequeued)
+    crate::queued_calls::remove(connection, change.dequeued)?;
+    Ok(owed)
 }
 
 /// Makes or overwrites a call, unless that would change a final status.

@@ -53,7 +53,7 @@ pub use crate::error::Error;
 pub use crate::events::Events;
 pub use crate::ip_access_control_lists::{IpAccessControlLists, IpAddresses};
 pub use crate::keys::Keys;
-pub use crate::owed::{IdempotencyToken, Outbox, Outstanding};
+pub use crate::owed::{IdempotencyToken, Outbox, Outstanding, Standing};
 pub use crate::phone_numbers::{PhoneNumberFilter, PhoneNumbers};
 pub use crate::queued_calls::{QueuedCall, QueuedCalls};
 pub use crate::requests::KeyedRequest;

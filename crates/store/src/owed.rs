@@ -60,34 +60,55 @@ pub struct Outstanding {
     pub next_attempt: Wall,
 }
 
-/// Adds callbacks in their order; each may be tried from its creation on.
+/// Adds callbacks in their order, and returns them as they are now kept; each may be tried from its
+/// creation on.
 pub(crate) fn append(
     connection: &mut Connection,
     owed: Vec<(Owed, IdempotencyToken)>,
-) -> Result<(), Error> {
+) -> Result<Vec<Outstanding>, Error> {
     if owed.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let first = rows::numbers(connection, TABLE, owed.len())?;
+    let mut kept = Vec::with_capacity(owed.len());
     for (id, (owed, token)) in (first..).zip(owed) {
+        let outstanding = Outstanding {
+            id,
+            token: token.to_string(),
+            attempts: 0,
+            next_attempt: owed.created,
+            owed,
+        };
         let values = [
             Value::number(id),
-            Value::text(owed.stream),
-            Value::text(token),
-            Value::number(owed.created.0),
-            Value::Text(Some(text_of(TABLE, &owed)?)),
+            Value::text(outstanding.owed.stream),
+            Value::text(&outstanding.token),
+            Value::number(outstanding.next_attempt.0),
+            Value::Text(Some(text_of(TABLE, &outstanding.owed)?)),
         ];
         connection.execute(
             "INSERT INTO owed (id, stream, head, token, attempts, next_attempt, record) \
              VALUES ($1, $2, NOT EXISTS (SELECT 1 FROM owed WHERE stream = $2), $3, 0, $4, $5)",
             &values,
         )?;
+        kept.push(outstanding);
     }
-    Ok(())
+    Ok(kept)
 }
 
 pub(crate) const DUE: &str = "SELECT id, token, attempts, next_attempt, record FROM owed \
      WHERE head = TRUE AND next_attempt <= $1 ORDER BY next_attempt, id LIMIT $2";
+
+/// Whether a callback that is known outside the outbox may leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is the first of its stream, and was tried as often as is known outside.
+    Next,
+    /// It is owed, but another of its stream comes first, or its next attempt is not due.
+    Later,
+    /// It is owed no more.
+    Gone,
+}
 
 /// The outbox; filled by [`Calls::save`](crate::Calls::save).
 pub struct Outbox<'a>(&'a Store);
@@ -106,6 +127,22 @@ impl Outbox<'_> {
     pub async fn due(&self, now: Wall, limit: u16) -> Result<Vec<Outstanding>, Error> {
         let values = [Value::number(now.0), Value::number(limit.into())];
         self.0.peek(|connection| connection.all(DUE, &values, read))
+    }
+
+    /// How a callback stands that was handed over when it was written down, or read a while ago:
+    /// to be asked before it leaves. What is known outside is only a copy.
+    pub fn standing(&self, id: i64, attempts: u32) -> Result<Standing, Error> {
+        let sql = "SELECT head AND attempts = $2 FROM owed WHERE id = $1";
+        let values = [Value::number(id), Value::number(attempts.into())];
+        let read = |row: &Row| Ok(row.get::<_, bool>(0)?);
+        let found = self
+            .0
+            .peek(|connection| connection.first(sql, &values, read))?;
+        Ok(match found {
+            Some(true) => Standing::Next,
+            Some(false) => Standing::Later,
+            None => Standing::Gone,
+        })
     }
 
     /// When the next one may be tried; `None` if nothing is owed.
@@ -156,6 +193,12 @@ impl Outbox<'_> {
             })
             .await
     }
+}
+
+/// Strikes callbacks that arrived, or never will.
+pub(crate) fn strike_all(connection: &mut Connection, ids: Vec<i64>) -> Result<(), Error> {
+    ids.into_iter()
+        .try_for_each(|id| strike(connection, id).map(drop))
 }
 
 fn read(row: &Row) -> Result<Outstanding, Error> {

@@ -11,6 +11,7 @@ use crate::accounts::Known;
 use crate::calls::Change;
 use crate::connection::Connection;
 use crate::error::Error;
+use crate::owed::Outstanding;
 use crate::store::FileLock;
 
 /// How many writes may wait; beyond that, who writes waits too.
@@ -39,7 +40,10 @@ pub(crate) enum Haste {
 type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
 
 /// Told what became of a change, once it is on disk.
-type Then = Box<dyn FnOnce(Result<(), Error>) + Send>;
+type Then = Box<dyn FnOnce(Result<Vec<Outstanding>, Error>) + Send>;
+
+/// A change that ran, and what is owed because of it.
+type Ran = (Then, Vec<Outstanding>);
 
 /// The work of a job, whatever it returns to who asked. It is given the connection, or the fault
 /// that kept it from having its turn; it says whether its changes may stay.
@@ -376,7 +380,7 @@ fn run_all(
 fn run_each(
     connection: &mut Connection,
     group: &mut impl Iterator<Item = Job>,
-    changes: &mut Vec<Then>,
+    changes: &mut Vec<Ran>,
     answers: &mut Vec<Answer>,
 ) -> Result<(), Error> {
     for job in group {
@@ -399,14 +403,18 @@ fn run_each(
             }
             Job::Change(change, then) => {
                 let first = changes.is_empty();
-                changes.push(then);
+                changes.push((then, Vec::new()));
                 if first {
                     connection.execute("SAVEPOINT job", &[])?;
                 }
                 let apply = || crate::calls::apply(connection, *change);
-                let ran = catch_unwind(AssertUnwindSafe(apply)).unwrap_or(Err(Error::Closed));
-                if ran.is_err() {
-                    close(connection, changes, ran, answers)?;
+                match catch_unwind(AssertUnwindSafe(apply)).unwrap_or(Err(Error::Closed)) {
+                    Ok(owed) => {
+                        if let Some((_, theirs)) = changes.last_mut() {
+                            *theirs = owed;
+                        }
+                    }
+                    Err(error) => close(connection, changes, Err(error), answers)?,
                 }
             }
         }
@@ -417,7 +425,7 @@ fn run_each(
 /// Ends a run of changes: they stay, or none of them does.
 fn close(
     connection: &mut Connection,
-    changes: &mut Vec<Then>,
+    changes: &mut Vec<Ran>,
     outcome: Result<(), Error>,
     answers: &mut Vec<Answer>,
 ) -> Result<(), Error> {
@@ -433,10 +441,12 @@ fn close(
 }
 
 /// Leaves the answers of changes, which still depend on the commit.
-fn answer(changes: &mut Vec<Then>, outcome: &Result<(), Error>, answers: &mut Vec<Answer>) {
-    for then in changes.drain(..) {
+fn answer(changes: &mut Vec<Ran>, outcome: &Result<(), Error>, answers: &mut Vec<Answer>) {
+    for (then, owed) in changes.drain(..) {
         let outcome = outcome.clone();
-        answers.push(Box::new(move |committed| then(outcome.and(committed))));
+        answers.push(Box::new(move |committed| {
+            then(outcome.and(committed).map(|()| owed));
+        }));
     }
 }
 

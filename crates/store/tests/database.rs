@@ -1106,6 +1106,53 @@ async fn callbacks_of_a_stream_are_due_one_after_another_also_across_a_restart()
 }
 
 #[tokio::test]
+async fn what_was_handed_over_says_how_it_stands_before_it_leaves() {
+    let (store, writer) = Store::open(Location::Memory).await.unwrap();
+    let _writing = tokio::spawn(writer.run());
+    let hand_over = async |change| {
+        let (told, telling) = tokio::sync::oneshot::channel();
+        store.calls().hand_over(change, |written| {
+            let _ = told.send(written);
+        });
+        telling.await.unwrap()
+    };
+    let ended = CallRecord {
+        status: CallStatus::Completed,
+        ..call(1, 0)
+    };
+    let change = Change {
+        calls: vec![ended, call(2, 0)],
+        owed: vec![
+            (owed(1, "a1", 10), token(1)),
+            (owed(1, "a2", 10), token(2)),
+            (owed(2, "b1", 11), token(3)),
+        ],
+        ..Change::default()
+    };
+    let kept = hand_over(change).await.unwrap();
+    let due = store.outbox().due(Wall(50), 9).await.unwrap();
+    assert_eq!([&kept[0], &kept[2]], [&due[0], &due[1]]);
+    let standing = |at: usize, attempts| store.outbox().standing(kept[at].id, attempts).unwrap();
+    assert_eq!(standing(0, 0), Standing::Next);
+    assert_eq!(standing(1, 0), Standing::Later, "behind another");
+    store.outbox().postpone(kept[2].id, Wall(99)).await.unwrap();
+    assert_eq!(standing(2, 0), Standing::Later, "tried since");
+    assert_eq!(standing(2, 1), Standing::Next);
+
+    let change = Change {
+        struck: vec![kept[0].id],
+        ..Change::default()
+    };
+    assert_eq!(hand_over(change).await.unwrap(), []);
+    assert_eq!(standing(0, 0), Standing::Gone);
+    assert_eq!(standing(1, 0), Standing::Next);
+    // Whoever deletes a call must not hear of it again.
+    let sid = CallSid::from_bytes(bytes(1));
+    assert!(store.calls().remove(ACCOUNT, sid).await.unwrap());
+    assert_eq!(standing(1, 0), Standing::Gone);
+}
+
+#[tokio::test]
 async fn waiting_calls_keep_their_turn_and_interrupted_ones_are_found_after_a_death() {
     let place = Place::new();
     let queued = |number: u32| QueuedCall {

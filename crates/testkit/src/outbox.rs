@@ -3,14 +3,15 @@
 //!
 //! What decides is the real code: [`Dispatch`] says what may leave, [`retry::callback`] what becomes of
 //! it. The outbox itself is a table in memory with the rules of `store::Outbox`: of each stream only the
-//! first is due, and what was answered is kept.
+//! first is due, and what was answered is kept. What is written down is told to the dispatch late, or
+//! in another order, or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::now::Wall;
 use model::sid::CallSid;
-use webhook::dispatch::Dispatch;
+use webhook::dispatch::{Dispatch, Ending};
 use webhook::retry::{self, Delivery, Outcome};
 
 use crate::chance::Chance;
@@ -20,6 +21,10 @@ use crate::world::{Ended, Reached};
 const STEPS: u32 = 20_000;
 /// Deliveries under way at once.
 const AT_ONCE: usize = 3;
+/// Callbacks that the dispatch knows at most.
+const KNOWN: usize = 5;
+/// How often the outbox is looked at without a reason.
+const IDLE: Duration = Duration::from_millis(500);
 
 /// One callback that is owed.
 #[derive(Clone, Copy)]
@@ -31,20 +36,34 @@ struct Owed {
     next_attempt: Wall,
 }
 
+/// A callback as it is known outside the outbox.
+#[derive(Clone, Copy)]
+struct Copied {
+    id: i64,
+    owed: Owed,
+}
+
 enum Coming {
     /// A call takes a step: written down together with its report.
     Step(usize),
+    /// The dispatch hears of what was written down.
+    Told {
+        copy: Copied,
+        life: u32,
+    },
     /// The request reaches its receiver.
     Arrives {
-        id: i64,
+        copy: Copied,
         life: u32,
     },
     /// What became of a delivery is known to the process that sent it.
     Known {
-        id: i64,
+        copy: Copied,
         life: u32,
         outcome: Outcome,
     },
+    /// The call is deleted, and what is owed about it is withdrawn.
+    Deleted(usize),
     Dies,
     Look,
 }
@@ -57,16 +76,18 @@ struct World<'a> {
     owed: BTreeMap<i64, Owed>,
     ids: i64,
     steps: Vec<u64>,
-    dispatch: Dispatch,
+    dispatch: Dispatch<Copied>,
     /// When the outbox is looked at again.
     looks_at: Wall,
-    under_way: BTreeSet<i64>,
+    /// What was sent and not answered yet, and of which stream.
+    under_way: BTreeMap<i64, usize>,
     /// Which life of the process it is: what an earlier one sent is nothing to it.
     life: u32,
     /// From when to when each receiver is out of reach.
     outages: Vec<(Wall, Wall)>,
-    /// The newest step that each stream's receiver was told, and whether the last one was given up.
+    /// The newest step that each stream's receiver was told.
     heard: Vec<Option<u64>>,
+    /// Steps that need not be told: given up, or withdrawn.
     given_up: BTreeSet<(usize, u64)>,
     sent: BTreeSet<(usize, u64)>,
     reached: &'a mut Reached,
@@ -90,9 +111,9 @@ pub fn run(seed: u64, reached: &mut Reached, _trace: bool) -> Result<Ended, Stri
         owed: BTreeMap::new(),
         ids: 0,
         steps: vec![0; streams],
-        dispatch: Dispatch::new(AT_ONCE),
+        dispatch: Dispatch::new(AT_ONCE, KNOWN),
         looks_at: start,
-        under_way: BTreeSet::new(),
+        under_way: BTreeMap::new(),
         life: 0,
         outages: Vec::new(),
         heard: vec![None; streams],
@@ -115,6 +136,10 @@ pub fn run(seed: u64, reached: &mut Reached, _trace: bool) -> Result<Ended, Stri
     for _ in 0..world.chance.below(3) {
         let delay = world.chance.delay(30);
         world.later(delay, Coming::Dies);
+    }
+    if world.chance.below(4) == 0 {
+        let delay = world.chance.delay(30);
+        world.later(delay, Coming::Deleted(0));
     }
     world.live()?;
     Ok(Ended { trace: world.trace })
@@ -146,10 +171,26 @@ impl World<'_> {
                 return self.at_rest();
             };
             self.now = key.0;
+            let mut asks = false;
             match coming {
                 Coming::Step(stream) => self.step(stream),
-                Coming::Arrives { id, life } => self.arrives(id, life)?,
-                Coming::Known { id, life, outcome } => self.known(id, life, outcome)?,
+                Coming::Told { copy, life } => {
+                    if life == self.life {
+                        self.dispatch.told(sid(copy.owed.stream), copy);
+                    }
+                }
+                Coming::Arrives { copy, life } => self.arrives(copy, life)?,
+                Coming::Known {
+                    copy,
+                    life,
+                    outcome,
+                } => asks = self.known(copy, life, outcome),
+                Coming::Deleted(stream) => {
+                    self.owed.retain(|_, owed| owed.stream != stream);
+                    // Those that are under way may still arrive.
+                    let steps = (0..self.steps[stream]).map(|step| (stream, step));
+                    self.given_up.extend(steps);
+                }
                 Coming::Dies => {
                     // What was under way may have arrived, and is still owed.
                     if !self.under_way.is_empty() {
@@ -157,11 +198,12 @@ impl World<'_> {
                     }
                     self.life += 1;
                     self.under_way.clear();
-                    self.dispatch = Dispatch::new(AT_ONCE);
+                    self.dispatch = Dispatch::new(AT_ONCE, KNOWN);
+                    asks = true;
                 }
-                Coming::Look => {}
+                Coming::Look => asks = true,
             }
-            self.look()?;
+            self.send(asks)?;
         }
         Err(format!("no rest after {STEPS} steps"))
     }
@@ -181,6 +223,12 @@ impl World<'_> {
             next_attempt: self.now,
         };
         self.owed.insert(self.ids, owed);
+        if self.chance.below(8) == 0 {
+            return self.reach("F1 a callback that nobody tells of");
+        }
+        let copy = Copied { id: self.ids, owed };
+        let (delay, life) = (self.chance.delay(1), self.life);
+        self.later(delay, Coming::Told { copy, life });
     }
 
     /// Of each stream the first, if its time has come: as `store::Outbox::due`.
@@ -200,35 +248,79 @@ impl World<'_> {
         due
     }
 
-    /// Sends what may leave.
-    fn look(&mut self) -> Verdict {
-        for (id, owed) in self.due() {
-            if !self.dispatch.begin(id, sid(owed.stream)) {
-                // F1: only its own stream, or a full house, keeps a callback waiting.
-                let busy = |id: &i64| self.owed.get(id).is_some_and(|o| o.stream == owed.stream);
-                let waits = !self.dispatch.has_room() || self.under_way.iter().any(busy);
-                must(waits, || format!("{id} waits for a stranger"))?;
-                if !self.dispatch.has_room() {
-                    self.reach("F5 more is due than may be under way");
+    /// Sends what may leave, after asking the outbox if there is reason to.
+    fn send(&mut self, mut asks: bool) -> Verdict {
+        loop {
+            let asked = std::mem::take(&mut asks);
+            if asked {
+                for (id, owed) in self.due() {
+                    self.dispatch.found(sid(owed.stream), Copied { id, owed });
                 }
-                continue;
             }
-            must(self.under_way.insert(id), || {
-                format!("{id} is sent twice at once")
-            })?;
-            must(self.under_way.len() <= AT_ONCE, || "a storm".to_owned())?;
-            self.note(&[id as u64, owed.number, self.now.0 as u64]);
-            let life = self.life;
-            let transit = self.chance.delay(2);
-            self.later(transit, Coming::Arrives { id, life });
+            while let Some(copy) = self.dispatch.next() {
+                asks |= self.begin(copy)?;
+            }
+            if !asks {
+                if asked {
+                    self.none_waits_for_a_stranger()?;
+                }
+                break;
+            }
         }
+        let now = self.now;
+        let unknown = self
+            .due()
+            .iter()
+            .any(|(_, o)| !self.dispatch.knows(sid(o.stream)));
         let heads = self.owed.values().map(|owed| owed.next_attempt);
-        if let Some(next) = heads.filter(|at| *at > self.now).min()
-            && (self.looks_at <= self.now || next < self.looks_at)
+        let next = heads.filter(|at| *at > now).min();
+        let idle = unknown.then(|| now.after(IDLE));
+        if let Some(next) = next.into_iter().chain(idle).min()
+            && (self.looks_at <= now || next < self.looks_at)
         {
             self.looks_at = next;
-            let wait = Duration::from_micros((next.0 - self.now.0) as u64);
+            let wait = Duration::from_micros((next.0 - now.0) as u64);
             self.later(wait, Coming::Look);
+        }
+        Ok(())
+    }
+
+    /// Sends a callback if the outbox says so, as `store::Outbox::standing`; whether the outbox is to
+    /// be asked for others.
+    fn begin(&mut self, copy: Copied) -> Result<bool, String> {
+        let Copied { id, owed } = copy;
+        let stream = sid(owed.stream);
+        let Some(kept) = self.owed.get(&id) else {
+            self.reach("B12 a callback that is owed no more when its turn comes");
+            return Ok(self.dispatch.finished(stream, Ending::Struck));
+        };
+        let first = self.owed.iter().find(|(_, o)| o.stream == owed.stream);
+        if first.is_none_or(|(first, _)| *first != id) || kept.attempts != owed.attempts {
+            self.reach("F1 a callback whose turn has not come");
+            return Ok(self.dispatch.finished(stream, Ending::Later));
+        }
+        must(self.under_way.insert(id, owed.stream).is_none(), || {
+            format!("{id} is sent twice at once")
+        })?;
+        must(self.under_way.len() <= AT_ONCE, || "a storm".to_owned())?;
+        self.note(&[id as u64, owed.number, self.now.0 as u64]);
+        let life = self.life;
+        let transit = self.chance.delay(2);
+        self.later(transit, Coming::Arrives { copy, life });
+        Ok(false)
+    }
+
+    /// F1: only its own stream, or a full house, keeps a callback waiting.
+    fn none_waits_for_a_stranger(&mut self) -> Verdict {
+        for (id, owed) in self.due() {
+            let busy = |stream: &usize| *stream == owed.stream;
+            if !self.dispatch.has_room() && !self.under_way.contains_key(&id) {
+                self.reach("F5 more is due than may be under way");
+            } else {
+                must(self.under_way.values().any(busy), || {
+                    format!("{id} waits for a stranger")
+                })?;
+            }
         }
         Ok(())
     }
@@ -239,15 +331,24 @@ impl World<'_> {
         }
     }
 
-    fn arrives(&mut self, id: i64, life: u32) -> Verdict {
-        let Some(owed) = self.owed.get(&id).copied() else {
+    fn arrives(&mut self, copy: Copied, life: u32) -> Verdict {
+        let owed = copy.owed;
+        // What a dead process had sent is lost with its connection, or it came in time.
+        if life != self.life && !self.owed.contains_key(&copy.id) {
             return Ok(());
-        };
+        }
         let (from, until) = self.outages[owed.stream];
         if (from..until).contains(&self.now) {
             let outcome = [Outcome::NoConnection, Outcome::Answered(503)];
             let outcome = outcome[self.chance.below(2) as usize];
-            self.later(Duration::ZERO, Coming::Known { id, life, outcome });
+            self.later(
+                Duration::ZERO,
+                Coming::Known {
+                    copy,
+                    life,
+                    outcome,
+                },
+            );
             return Ok(());
         }
         self.receives(owed)?;
@@ -258,7 +359,14 @@ impl World<'_> {
             _ => Outcome::Answered(200),
         };
         let transit = self.chance.delay(2);
-        self.later(transit, Coming::Known { id, life, outcome });
+        self.later(
+            transit,
+            Coming::Known {
+                copy,
+                life,
+                outcome,
+            },
+        );
         Ok(())
     }
 
@@ -292,24 +400,24 @@ impl World<'_> {
         Ok(())
     }
 
-    fn known(&mut self, id: i64, life: u32, outcome: Outcome) -> Verdict {
+    /// Whether the outbox is to be asked for what comes next.
+    fn known(&mut self, copy: Copied, life: u32, outcome: Outcome) -> bool {
         if life != self.life {
-            return Ok(());
+            return false;
         }
-        let Some(owed) = self.owed.get(&id).copied() else {
-            return Err(format!("{id} is known of, but not owed"));
-        };
+        let Copied { id, owed } = copy;
         self.under_way.remove(&id);
-        self.dispatch.finished(id, sid(owed.stream));
         let age = Duration::from_secs(self.now.seconds_since(owed.created));
         let jitter = self.chance.below(256) as u8;
-        match retry::callback(outcome, owed.attempts + 1, age, jitter) {
+        let ending = match retry::callback(outcome, owed.attempts + 1, age, jitter) {
             Delivery::Delivered { .. } => {
                 self.owed.remove(&id);
+                Ending::Struck
             }
             Delivery::GivenUp => {
                 self.given_up.insert((owed.stream, owed.number));
                 self.owed.remove(&id);
+                Ending::Struck
             }
             Delivery::Again(wait) => {
                 let next_attempt = self.now.after(wait);
@@ -317,9 +425,10 @@ impl World<'_> {
                     owed.attempts += 1;
                     owed.next_attempt = next_attempt;
                 }
+                Ending::Kept
             }
-        }
-        Ok(())
+        };
+        self.dispatch.finished(sid(owed.stream), ending)
     }
 
     /// In the end nothing is owed, and every step was told.
@@ -329,7 +438,8 @@ impl World<'_> {
         })?;
         for (stream, steps) in self.steps.iter().enumerate() {
             let told = self.heard[stream].map_or(0, |last| last + 1);
-            must(told == *steps, || {
+            let rest = (told..*steps).all(|step| self.given_up.contains(&(stream, step)));
+            must(told <= *steps && rest, || {
                 format!("{stream} took {steps} steps and told {told}")
             })?;
         }

@@ -73,8 +73,11 @@ const WIRE_RACES: &[&str] = &[
 const CALLBACK_RACES: &[&str] = &[
     "F1 a step while an earlier one is still owed",
     "F1 one receiver is told while another is away",
+    "F1 a callback that nobody tells of",
+    "F1 a callback whose turn has not come",
     "F3 a death while a delivery is under way",
     "F3 the same callback again, under the same token",
+    "B12 a callback that is owed no more when its turn comes",
     "F5 a callback arrives after an outage",
     "F5 more is due than may be under way",
 ];

@@ -1,72 +1,103 @@
 //! Delivers what is owed: in order within a call's family, families side by side, over outages and
-//! restarts (D10). What is owed and when it may be tried is the store's; how long to wait is
-//! decided by `webhook::retry`; this only asks, sends and writes the result down.
+//! restarts (D10). What is newly owed is told here when it is on disk, and delivered without being
+//! read again. The outbox is asked for what is not known here: what an earlier run left, and what
+//! is tried again after a failure. Which may leave is decided by `webhook::dispatch`, how long to
+//! wait by `webhook::retry`; this only asks, sends and writes the result down.
 
 use std::time::Duration;
 
 use model::alert::{Alert, Level};
 use model::error_code::ErrorCode;
+use model::owed::Owed;
 use model::sid::{CallSid, NotificationSid};
-use store::{Change, Outstanding};
+use store::{Change, Outstanding, Standing};
 use tokio::sync::mpsc;
 use webhook::client::Request;
 use webhook::cookie::Jar;
-use webhook::dispatch::Dispatch;
+use webhook::dispatch::{Dispatch, Ending};
+use webhook::exchange::Exchange;
 use webhook::form::Parameters;
 use webhook::retry::{Delivery, Outcome, callback};
 
 use crate::clock;
-use crate::rim::Rim;
+use crate::rim::{self, Rim};
 
 /// Deliveries under way at once, all receivers together.
 const AT_ONCE: usize = 64;
-/// How long nothing may be due before the outbox is looked at again, when nobody knocked.
+/// Callbacks known here at most, some 2 kB each.
+const KNOWN: usize = 8192;
+/// How often the outbox is asked for what is not known here.
 const IDLE: Duration = Duration::from_millis(500);
 
-/// Runs for as long as the process does. `knock` says that something new is owed.
-pub async fn run(rim: Rim, mut knock: mpsc::Receiver<()>) {
-    let (done, mut finished) = mpsc::channel::<(i64, CallSid)>(AT_ONCE);
-    let mut dispatch = Dispatch::new(AT_ONCE);
+/// A delivery that is over.
+type Over = (CallSid, Ending);
+
+/// Runs for as long as the process does. `told` says what is newly owed.
+pub async fn run(rim: Rim, mut told: mpsc::Receiver<Vec<Outstanding>>) {
+    let (done, mut finished) = mpsc::unbounded_channel::<Over>();
+    let mut dispatch = Dispatch::new(AT_ONCE, KNOWN);
+    let mut idle = tokio::time::interval(IDLE);
+    idle.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut asks = true;
     loop {
-        let (now, limit) = (clock::now().wall, dispatch.asks_for());
-        let due = match rim.store.outbox().due(now, limit).await {
-            Ok(due) => due,
-            Err(error) => {
-                tracing::error!(%error, "the outbox cannot be read");
-                Vec::new()
+        if std::mem::take(&mut asks) {
+            let (now, limit) = (clock::now().wall, dispatch.asks_for());
+            match rim.store.outbox().due(now, limit).await {
+                Ok(due) => due
+                    .into_iter()
+                    .for_each(|one| dispatch.found(one.owed.stream, one)),
+                Err(error) => tracing::error!(%error, "the outbox cannot be read"),
             }
-        };
-        for outstanding in due {
-            if !dispatch.begin(outstanding.id, outstanding.owed.stream) {
-                continue;
-            }
-            let (rim, done) = (rim.clone(), done.clone());
-            tokio::spawn(async move {
-                let (id, stream) = (outstanding.id, outstanding.owed.stream);
-                deliver(&rim, outstanding).await;
-                let _ = done.send((id, stream)).await;
-            });
         }
+        while let Some(outstanding) = dispatch.next() {
+            tokio::spawn(deliver(rim.clone(), outstanding, done.clone()));
+        }
+        let mut news = None;
+        let mut over = None;
         tokio::select! {
-            Some((id, stream)) = finished.recv() => {
-                dispatch.finished(id, stream);
-                while let Ok((id, stream)) = finished.try_recv() {
-                    dispatch.finished(id, stream);
-                }
-            }
-            word = knock.recv(), if dispatch.has_room() => if word.is_none() { return },
-            () = tokio::time::sleep(IDLE) => {}
+            more = told.recv() => match more {
+                Some(more) => news = Some(more),
+                None => return,
+            },
+            one = finished.recv() => over = one,
+            _ = idle.tick() => asks = true,
+        }
+        // What came meanwhile is taken as well: one look serves it all.
+        while let Some(more) = news.take().or_else(|| told.try_recv().ok()) {
+            more.into_iter()
+                .for_each(|one| dispatch.told(one.owed.stream, one));
+        }
+        while let Some((stream, ending)) = over.take().or_else(|| finished.try_recv().ok()) {
+            asks |= dispatch.finished(stream, ending);
         }
     }
 }
 
 /// One attempt, and what follows from it.
-async fn deliver(rim: &Rim, outstanding: Outstanding) {
-    let owed = &outstanding.owed;
+async fn deliver(rim: Rim, outstanding: Outstanding, done: mpsc::UnboundedSender<Over>) {
+    let Outstanding { id, attempts, .. } = outstanding;
+    let stream = outstanding.owed.stream;
+    let end = move |ending| {
+        // Nobody listens when the process ends.
+        let _ = done.send((stream, ending));
+    };
+    // Only the outbox knows whether its call was deleted meanwhile (B12).
+    match rim.store.outbox().standing(id, attempts) {
+        Ok(Standing::Next) => {}
+        Ok(Standing::Later) => return end(Ending::Later),
+        Ok(Standing::Gone) => return end(Ending::Struck),
+        Err(error) => {
+            tracing::error!(%error, "the outbox cannot be read");
+            return end(Ending::Kept);
+        }
+    }
+    let mut owed = outstanding.owed;
     let began = clock::now().wall;
-    let request = Request::callback(owed.method, &owed.url, Parameters(owed.parameters.clone()))
+    let age = Duration::from_secs(began.seconds_since(owed.created));
+    let parameters = Parameters(std::mem::take(&mut owed.parameters));
+    let request = Request::callback(owed.method, &owed.url, parameters)
         .signed(owed.account.to_string(), rim.token(owed.account).await)
-        .idempotent(&outstanding.token);
+        .idempotent(outstanding.token);
     let (outcome, exchange, problem) = match rim.client.fetch(&request, &mut Jar::default()).await {
         Ok(response) => (Outcome::Answered(response.status), response.exchange, None),
         Err(failure) => (
@@ -75,67 +106,57 @@ async fn deliver(rim: &Rim, outstanding: Outstanding) {
             Some((failure.code, failure.message)),
         ),
     };
-    rim.keep(owed.account, owed.call, &exchange, began);
-    let age = Duration::from_secs(began.seconds_since(owed.created));
-    let outbox = rim.store.outbox();
-    let written = match callback(outcome, outstanding.attempts + 1, age, rand::random()) {
-        Delivery::Delivered { alert } => {
-            if let Some(code) = alert {
-                let text = problem
-                    .map(|(_, message)| message)
-                    .unwrap_or_else(|| "the receiver refused a status callback".to_owned());
-                tell(rim, &outstanding, code, text).await;
-            }
-            outbox.delivered(outstanding.id).await
-        }
-        Delivery::Again(wait) => {
-            outbox
-                .postpone(outstanding.id, clock::now().wall.after(wait))
-                .await
-        }
+    let delivery = callback(outcome, attempts + 1, age, rand::random());
+    let told = match &delivery {
+        Delivery::Delivered { alert } => alert.map(|code| {
+            let refused = || "the receiver refused a status callback".to_owned();
+            (code, problem.map_or_else(refused, |(_, message)| message))
+        }),
+        Delivery::Again(_) => None,
         Delivery::GivenUp => {
-            let (code, message) = problem.unwrap_or((
-                15003,
-                "the receiver was out of reach for 24 hours".to_owned(),
-            ));
-            tell(rim, &outstanding, code, message).await;
-            outbox.give_up(outstanding.id).await
+            let unreachable = "the receiver was out of reach for 24 hours";
+            Some(problem.unwrap_or((15003, unreachable.to_owned())))
         }
     };
-    if let Err(error) = written {
-        // It stays owed and is sent again with the same token.
-        tracing::error!(%error, "the result of a callback was not written down");
+    let alert = told.and_then(|(code, text)| alert(&owed, &exchange, code, text));
+    // What was said, and that it is owed no more, in one piece.
+    let mut change = Change {
+        events: vec![rim::event(owed.account, owed.call, exchange, began)],
+        alerts: alert.into_iter().collect(),
+        ..Change::default()
+    };
+    if let Delivery::Again(wait) = delivery {
+        rim.write_down(change, |_| {});
+        let next = clock::now().wall.after(wait);
+        if let Err(error) = rim.store.outbox().postpone(id, next).await {
+            tracing::error!(%error, "the result of a callback was not written down");
+        }
+        return end(Ending::Kept);
     }
+    change.struck.push(id);
+    rim.write_down(change, move |written| {
+        end(match written {
+            true => Ending::Struck,
+            // It stays owed and is sent again with the same token.
+            false => Ending::Kept,
+        });
+    });
 }
 
-async fn tell(rim: &Rim, outstanding: &Outstanding, code: u32, text: String) {
-    let Some(code) = ErrorCode::find(code) else {
-        return;
-    };
-    let owed = &outstanding.owed;
-    let alert = Alert {
+/// The line for the customer's debugger about a callback that went wrong.
+fn alert(owed: &Owed, exchange: &Exchange, code: u32, text: String) -> Option<Alert> {
+    Some(Alert {
         sid: NotificationSid::from_bytes(rand::random()),
         account: owed.account,
         call: Some(owed.call),
-        code,
+        code: ErrorCode::find(code)?,
         level: Level::Error,
         text,
         request_url: Some(owed.url.clone()),
         request_method: Some(owed.method),
-        request_variables: Some(Parameters(owed.parameters.clone()).to_form()),
+        request_variables: Some(Parameters(exchange.parameters.clone()).to_form()),
         response_headers: None,
         response_body: None,
         created: clock::now().wall,
-    };
-    if let Err(error) = rim
-        .store
-        .calls()
-        .save(Change {
-            alerts: vec![alert],
-            ..Change::default()
-        })
-        .await
-    {
-        tracing::error!(%error, "an alert was not written down");
-    }
+    })
 }

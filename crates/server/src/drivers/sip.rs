@@ -20,6 +20,8 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// Messages that may wait on one stream before it is given up as too slow.
 const STREAM_QUEUE: usize = 256;
+/// How many ports are tried when any will do, but it must be free for both UDP and TCP.
+const PORTS: usize = 32;
 /// How long either side may take for the handshake of TLS.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Names of TLS servers that are remembered; beyond, all are forgotten and learnt again.
@@ -68,7 +70,12 @@ impl<T: Send + 'static> Wires<T> {
         owner: mpsc::Sender<T>,
         wrap: Wrap<T>,
     ) -> io::Result<Self> {
-        let udp = Arc::new(UdpSocket::bind(address).await?);
+        Self::of(UdpSocket::bind(address).await?, owner, wrap)
+    }
+
+    /// Begins to read a bound socket.
+    pub fn of(udp: UdpSocket, owner: mpsc::Sender<T>, wrap: Wrap<T>) -> io::Result<Self> {
+        let udp = Arc::new(udp);
         // Bursts of calls must not overflow the kernel's default of 212 kB.
         let _ = socket2::SockRef::from(&*udp).set_recv_buffer_size(4 << 20);
         let local = udp.local_addr()?;
@@ -87,15 +94,14 @@ impl<T: Send + 'static> Wires<T> {
         })
     }
 
-    /// Accepts streams on the same address, and on `tls` when an acceptor is given.
+    /// Accepts streams from `listener`, and on `tls` when an acceptor is given.
     pub async fn listen(
         &mut self,
-        tcp: SocketAddr,
+        listener: TcpListener,
         tls: Option<(SocketAddr, TlsAcceptor)>,
         connector: Option<TlsConnector>,
     ) -> io::Result<()> {
         self.connector = connector;
-        let listener = TcpListener::bind(tcp).await?;
         tokio::spawn(accept(
             listener,
             None,
@@ -199,6 +205,35 @@ impl<T: Send + 'static> Wires<T> {
                     ));
                 }
             }
+        }
+    }
+}
+
+/// UDP and TCP on one port number (RFC 3261 section 18.1.1); when any will do (port 0), one that both
+/// have free.
+pub fn bind_both(address: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {
+    let tries = if address.port() == 0 { PORTS } else { 1 };
+    let (udp, tcp) = pair(tries, || std::net::UdpSocket::bind(address))?;
+    udp.set_nonblocking(true)?;
+    tcp.set_nonblocking(true)?;
+    Ok((UdpSocket::from_std(udp)?, TcpListener::from_std(tcp)?))
+}
+
+/// The first of so many datagram sockets whose port is free for streams, too.
+fn pair(
+    tries: usize,
+    mut udp: impl FnMut() -> io::Result<std::net::UdpSocket>,
+) -> io::Result<(std::net::UdpSocket, std::net::TcpListener)> {
+    // Kept until one fits, so that none is tried twice.
+    let mut unfit = Vec::new();
+    loop {
+        let udp = udp()?;
+        match std::net::TcpListener::bind(udp.local_addr()?) {
+            Ok(tcp) => return Ok((udp, tcp)),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && unfit.len() + 1 < tries => {
+                unfit.push(udp);
+            }
+            Err(error) => return Err(error),
         }
     }
 }
@@ -349,4 +384,28 @@ async fn carry<T, S: AsyncRead + AsyncWrite>(
     };
     tokio::select! { () = read => {}, () = write => {} }
     let _ = owner.send(wrap(Arrival::Closed(id))).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_whose_tcp_twin_is_taken_is_passed_over() {
+        use std::net::{TcpListener, UdpSocket};
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = taken.local_addr().expect("it is bound");
+        let mut first = Some(address);
+        let mut next = || {
+            let any = "127.0.0.1:0".parse().expect("an address");
+            UdpSocket::bind(first.take().unwrap_or(any))
+        };
+        let (udp, tcp) = pair(3, &mut next).expect("the second port fits");
+        assert_eq!(udp.local_addr().ok(), tcp.local_addr().ok());
+        assert_ne!(udp.local_addr().ok(), Some(address));
+        // A port that was asked for by its number is not exchanged for another.
+        let refused = pair(1, || UdpSocket::bind(address));
+        let kind = refused.expect_err("it is taken").kind();
+        assert_eq!(kind, io::ErrorKind::AddrInUse);
+    }
 }
