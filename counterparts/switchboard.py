@@ -229,15 +229,19 @@ class Ear:
 
 
 def free_port():
-    """A UDP and TCP port that nobody has at the moment."""
+    """A UDP and TCP port that nobody has at the moment, nor the next one, which is that of TLS."""
     for _ in range(50):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream:
             stream.bind(("127.0.0.1", 0))
             port = stream.getsockname()[1]
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
+            with (
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
+                socket.socket(socket.AF_INET, socket.SOCK_STREAM) as secure,
+            ):
                 try:
                     datagram.bind(("127.0.0.1", port))
-                except OSError:
+                    secure.bind(("127.0.0.1", port + 1))
+                except (OSError, OverflowError):
                     continue
                 return port
     raise AssertionError("no free port")

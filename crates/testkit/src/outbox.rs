@@ -257,7 +257,7 @@ impl World<'_> {
                     self.dispatch.found(sid(owed.stream), Copied { id, owed });
                 }
             }
-            while let Some(copy) = self.dispatch.next() {
+            while let Some(copy) = self.dispatch.take() {
                 asks |= self.begin(copy)?;
             }
             if !asks {

@@ -111,7 +111,7 @@ impl<T> Dispatch<T> {
     }
 
     /// The next that may leave, if any. Whoever takes it says what became of it.
-    pub fn next(&mut self) -> Option<T> {
+    pub fn take(&mut self) -> Option<T> {
         if !self.has_room() {
             return None;
         }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn all(dispatch: &mut Dispatch<u32>) -> Vec<u32> {
-        std::iter::from_fn(|| dispatch.next()).collect()
+        std::iter::from_fn(|| dispatch.take()).collect()
     }
 
     #[test]

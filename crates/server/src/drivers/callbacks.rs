@@ -49,7 +49,7 @@ pub async fn run(rim: Rim, mut told: mpsc::Receiver<Vec<Outstanding>>) {
                 Err(error) => tracing::error!(%error, "the outbox cannot be read"),
             }
         }
-        while let Some(outstanding) = dispatch.next() {
+        while let Some(outstanding) = dispatch.take() {
             tokio::spawn(deliver(rim.clone(), outstanding, done.clone()));
         }
         let mut news = None;
