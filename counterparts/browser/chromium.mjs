@@ -163,7 +163,7 @@ class Telephone {
         return;
       }
     }
-    throw new Error(`${frequencies} Hz is not heard, but ${JSON.stringify(last)}`);
+    throw new Error(`${frequencies} Hz is not heard, but ${JSON.stringify(last)}; the page's last events: ${(await this.names()).slice(-6)}`);
   }
 
   /** Waits until it is quiet. */

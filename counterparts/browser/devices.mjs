@@ -61,9 +61,11 @@ export async function devices(lane, sdk) {
     await state(call.sid, 'ringing', 1);
     await client.calls(call.sid).update({ status: 'canceled' });
     await alice.until('call.cancel');
-    await ring(a);
+    const again = await ring(a);
     await alice.until('device.incoming');
     await alice.do('reject');
+    // A page that is closed right after it would be taken for one that is loaded anew.
+    await state(again.sid, 'busy');
   });
 
   // voice-client-24

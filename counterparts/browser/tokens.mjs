@@ -75,9 +75,11 @@ export async function tokens(lane, sdk) {
     await state(call.sid, 'no-answer');
     await alice.do('renew', token(a));
     await alice.until('device.ready');
-    await ring(a);
+    const again = await ring(a);
     await alice.until('device.incoming');
     await alice.do('reject');
+    // A page that is closed right after it would be taken for one that is loaded anew.
+    await state(again.sid, 'busy');
   });
 
   // voice-client-41

@@ -219,7 +219,7 @@ pub const SUITES: &[Suite] = &[
         name: "browser-parties",
         tools: &[NODE_NEWEST, PUPPETEER, CHROMIUM, BARESIP, SDK_1, SDK_2],
         script: "browser/suite.mjs",
-        nightly: false,
+        nightly: true,
         settings: &[("ONLY", "tokens,devices,telephones"), FREELY],
     },
     Suite {
