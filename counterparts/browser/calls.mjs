@@ -30,7 +30,6 @@ export async function calls(lane, sdk) {
     await alice.do('hangUp');
     await alice.until('call.disconnect');
     await state(sid, 'completed');
-    await until('the microphone is closed', async () => (await alice.do('openMicrophones')) === 0);
   });
 
   // voice-client-2
