@@ -12,7 +12,7 @@ export async function calls(lane, sdk) {
   const [a, b] = people(sdk);
   const it = (name, act) => lane.test(sdk, name, act);
 
-  // voice-client-1
+  // voice-client-1 voice-client-10
   await it('calls out: the program is asked, hears and is heard, the browser hangs up', async (open) => {
     const alice = await open(a, 440);
     await alice.do('connect', { To: 'hum', note: 'a b&c=d' });
@@ -30,6 +30,7 @@ export async function calls(lane, sdk) {
     await alice.do('hangUp');
     await alice.until('call.disconnect');
     await state(sid, 'completed');
+    await until('the microphone is closed', async () => (await alice.do('openMicrophones')) === 0);
   });
 
   // voice-client-2

@@ -22,6 +22,12 @@
     return out.stream;
   };
 
+  // The same two devices from the first moment. Chromium names them only once a microphone was
+  // opened; version 2 takes the new names for new devices, opens the microphone a second time as the
+  // chosen one, and keeps that open between calls, as a person who chose it would want.
+  const devices = ['audioinput', 'audiooutput'].map((kind) => ({ deviceId: 'default', groupId: 'page', kind, label: `The page's ${kind}` }));
+  navigator.mediaDevices.enumerateDevices = async () => devices;
+
   // Every connection, to see what flows on it whatever the SDK says of it.
   const connections = [];
   let mediaPort;
