@@ -147,33 +147,41 @@ fn read(target: DialTarget, cx: &mut Cx) -> Option<Target> {
     }
 }
 
+/// The attributes of answering machine detection that are written: `Number` and `Sip` have the same.
+macro_rules! detection {
+    ($noun:expr, $usual:expr) => {{
+        let usual = $usual;
+        [
+            ("machineDetection", $noun.machine_detection.is_some()),
+            (
+                "machineDetectionTimeout",
+                $noun.machine_detection_timeout != usual.machine_detection_timeout,
+            ),
+            (
+                "machineDetectionSpeechThreshold",
+                $noun.machine_detection_speech_threshold
+                    != usual.machine_detection_speech_threshold,
+            ),
+            (
+                "machineDetectionSpeechEndThreshold",
+                $noun.machine_detection_speech_end_threshold
+                    != usual.machine_detection_speech_end_threshold,
+            ),
+            (
+                "machineDetectionSilenceTimeout",
+                $noun.machine_detection_silence_timeout != usual.machine_detection_silence_timeout,
+            ),
+            ("amdStatusCallback", $noun.amd_status_callback.is_some()),
+            (
+                "amdStatusCallbackMethod",
+                $noun.amd_status_callback_method != usual.amd_status_callback_method,
+            ),
+        ]
+    }};
+}
+
 fn number(noun: Number, cx: &mut Cx) -> Target {
-    let usual = Number::default();
-    let detection = [
-        ("machineDetection", noun.machine_detection.is_some()),
-        (
-            "machineDetectionTimeout",
-            noun.machine_detection_timeout != usual.machine_detection_timeout,
-        ),
-        (
-            "machineDetectionSpeechThreshold",
-            noun.machine_detection_speech_threshold != usual.machine_detection_speech_threshold,
-        ),
-        (
-            "machineDetectionSpeechEndThreshold",
-            noun.machine_detection_speech_end_threshold
-                != usual.machine_detection_speech_end_threshold,
-        ),
-        (
-            "machineDetectionSilenceTimeout",
-            noun.machine_detection_silence_timeout != usual.machine_detection_silence_timeout,
-        ),
-        ("amdStatusCallback", noun.amd_status_callback.is_some()),
-        (
-            "amdStatusCallbackMethod",
-            noun.amd_status_callback_method != usual.amd_status_callback_method,
-        ),
-    ];
+    let detection = detection!(noun, Number::default());
     cx.unexecuted("Number", NO_DETECTION, &detection);
     let trunk = [("byoc", noun.byoc.is_some())];
     let why = "the trunk is chosen by the number; give the trunk its prefixes";
@@ -228,32 +236,7 @@ fn client(noun: Client, cx: &mut Cx) -> Target {
 }
 
 fn sip(noun: Sip, cx: &mut Cx) -> Option<Target> {
-    let usual = Sip::default();
-    let detection = [
-        ("machineDetection", noun.machine_detection.is_some()),
-        (
-            "machineDetectionTimeout",
-            noun.machine_detection_timeout != usual.machine_detection_timeout,
-        ),
-        (
-            "machineDetectionSpeechThreshold",
-            noun.machine_detection_speech_threshold != usual.machine_detection_speech_threshold,
-        ),
-        (
-            "machineDetectionSpeechEndThreshold",
-            noun.machine_detection_speech_end_threshold
-                != usual.machine_detection_speech_end_threshold,
-        ),
-        (
-            "machineDetectionSilenceTimeout",
-            noun.machine_detection_silence_timeout != usual.machine_detection_silence_timeout,
-        ),
-        ("amdStatusCallback", noun.amd_status_callback.is_some()),
-        (
-            "amdStatusCallbackMethod",
-            noun.amd_status_callback_method != usual.amd_status_callback_method,
-        ),
-    ];
+    let detection = detection!(noun, Sip::default());
     cx.unexecuted("Sip", NO_DETECTION, &detection);
     let headers = &noun.headers;
     let usual = (&noun.username, &noun.password);
