@@ -46,9 +46,7 @@ const SOUND: Duration = Duration::from_secs(30);
 /// A browser at the other end of a leg.
 #[derive(Debug)]
 pub struct BrowserPart {
-    /// Its call; also what the signalling knows it by.
-    pub call: CallSid,
-    /// The call and whose it is.
+    /// Its call, which is also what the signalling knows it by, and whose that is.
     pub about: About,
     /// The media of each device that it rings at.
     ringing: HashMap<DeviceId, Peer>,
@@ -131,8 +129,8 @@ impl Browsers {
 
     /// Ends a call at the browser.
     pub fn hang_up(&mut self, now: Instant, part: &BrowserPart, reason: &Reason) {
-        self.legs.remove(&part.call);
-        self.signalling.hang_up(now, part.call, reason);
+        self.legs.remove(&part.about.call);
+        self.signalling.hang_up(now, part.about.call, reason);
     }
 }
 
@@ -441,7 +439,7 @@ impl Node {
     }
 
     /// Answers a call from a browser; false when it is gone.
-    pub fn answer_browser(&mut self, id: LegId) -> bool {
+    pub fn answer_browser(&mut self, now: Instant, id: LegId) -> bool {
         let Some(leg) = self.legs.leg_mut(id) else {
             return false;
         };
@@ -449,8 +447,7 @@ impl Node {
         let Some(part) = &mut leg.browser else {
             return false;
         };
-        let (call, answer) = (part.call, part.answer.take());
-        let now = crate::clock::now().instant;
+        let (call, answer) = (part.about.call, part.answer.take());
         self.browsers.expected.push_back((now + SOUND, id));
         self.browsers.signalling.answer(call, answer)
     }
@@ -525,7 +522,6 @@ impl Node {
     ) {
         self.browsers.legs.insert(about.call, id);
         let part = BrowserPart {
-            call: about.call,
             about,
             ringing,
             answer,
@@ -607,7 +603,7 @@ impl Node {
                 continue;
             };
             part.told = true;
-            let call = part.call;
+            let call = part.about.call;
             let Some(peer) = self.switch.connected(call) else {
                 continue;
             };
@@ -632,7 +628,8 @@ impl Node {
     }
 }
 
-/// The words for the page, as the SDKs read `Params`: names raw, values percent-encoded (`voice-client.md` 2.8).
+/// The words for the page, as the SDKs read `Params`: names raw, values percent-encoded
+/// (`voice-client.md` 2.8).
 fn custom_parameters(parameters: &[(String, String)]) -> String {
     let pairs: Vec<_> = parameters
         .iter()

@@ -14,6 +14,7 @@ use voice::input::{LegEvent, LegId};
 use crate::clock;
 use crate::drivers::switch::{ELSEWHERE, Node};
 use crate::legs::Leg;
+use crate::outbound::RouteFailure;
 
 /// Effects in the order in which the engine asked for them, held back until what justifies them is
 /// on disk (rule 4 of the design).
@@ -130,7 +131,7 @@ impl Node {
             LegCommand::Invite(invite) if invite.to.starts_with("client:") => {
                 let identity = &invite.to["client:".len()..];
                 if let Err(failure) = self.ring_browsers(id, &invite, identity) {
-                    let crate::outbound::RouteFailure { sip_status, code } = failure;
+                    let RouteFailure { sip_status, code } = failure;
                     self.tell(now, id, LegEvent::Failed { sip_status, code });
                 }
             }
@@ -165,7 +166,7 @@ impl Node {
             },
             LegCommand::Ring => {
                 if let Some(part) = self.legs.leg(id).and_then(|leg| leg.browser.as_ref()) {
-                    return self.browsers.signalling.ring(part.call, None);
+                    return self.browsers.signalling.ring(part.about.call, None);
                 }
                 if let Some(dialog) = self.legs.leg(id).and_then(|leg| leg.dialog) {
                     self.sip.ring(now.instant, dialog, None);
@@ -177,7 +178,7 @@ impl Node {
                 };
                 if leg.browser.is_some() && !leg.answered {
                     // One that is gone has said so, or will: its hang-up is on the way.
-                    if self.answer_browser(id) {
+                    if self.answer_browser(now.instant, id) {
                         self.tell(now, id, LegEvent::Answered);
                     }
                     return;

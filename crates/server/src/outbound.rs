@@ -163,10 +163,6 @@ pub async fn route(rim: &Rim, invite: Invite) -> Result<Destination, RouteFailur
             secret: Secret::Password(password),
             realm: None,
         });
-    if let Some(rest) = invite.to.strip_prefix("client:") {
-        tracing::info!(identity = rest, "no browser is connected");
-        return Err(RouteFailure::new(480, 32009));
-    }
     if invite.to.starts_with("sip:") || invite.to.starts_with("sips:") {
         return to_uri(rim, &invite, credentials).await;
     }
