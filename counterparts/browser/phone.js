@@ -125,6 +125,17 @@
     openMicrophones: () => microphones.filter((track) => track.readyState === 'live').length,
     busy: () => Boolean(device.isBusy ?? device.activeConnection?.()),
     parameters: () => ({ ...call.parameters, custom: Object.fromEntries(call.customParameters ?? []) }),
+    /** The codecs in use both ways, and the limit of bits per second that we were told for Opus. */
+    async codecs() {
+      const connection = connections.at(-1);
+      const rows = [...(await connection.getStats()).values()];
+      const codec = (type) => {
+        const stream = rows.find((row) => row.type === type && row.kind === 'audio');
+        return rows.find((row) => row.id === stream?.codecId)?.mimeType;
+      };
+      const limit = connection.remoteDescription.sdp.match(/maxaveragebitrate=(\d+)/)?.[1];
+      return { sends: codec('outbound-rtp'), hears: codec('inbound-rtp'), limit };
+    },
     status: () => call?.status(),
     sid: () => call?.parameters?.CallSid,
 

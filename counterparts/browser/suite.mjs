@@ -10,10 +10,11 @@ import { race } from './race.mjs';
 import { revocation, tokens } from './tokens.mjs';
 import { devices } from './devices.mjs';
 import { media } from './media.mjs';
+import { opus } from './opus.mjs';
 import { telemetries } from './telemetry.mjs';
 import { telephones } from './telephones.mjs';
 
-const parts = { calls, telemetry: telemetries, tokens, revocation, devices, telephones, media, race };
+const parts = { calls, opus, telemetry: telemetries, tokens, revocation, devices, telephones, media, race };
 const wanted = (process.env.ONLY ?? 'calls,race').split(',');
 await inLanes(sdks, async (lane, sdk) => {
   for (const name of wanted) await parts[name](lane, sdk);

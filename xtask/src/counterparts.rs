@@ -165,7 +165,7 @@ pub const SUITES: &[Suite] = &[
         script: "browser/suite.mjs",
         nightly: false,
         settings: &[
-            ("ONLY", "calls,telemetry,revocation,race"),
+            ("ONLY", "calls,opus,telemetry,revocation,race"),
             ("ROUNDS", "20"),
             FREELY,
         ],
@@ -210,7 +210,7 @@ pub const SUITES: &[Suite] = &[
         script: "browser/suite.mjs",
         nightly: true,
         settings: &[
-            ("ONLY", "calls,telemetry,tokens,revocation,race"),
+            ("ONLY", "calls,opus,telemetry,tokens,revocation,race"),
             ("ROUNDS", "10"),
             FREELY,
         ],

@@ -187,9 +187,8 @@ impl std::fmt::Debug for Peer {
 
 impl Peer {
     /// A peer behind the shared socket. `announced` are the addresses that the browser is told,
-    /// the first being the one that datagrams count as received on. With `opus`, Opus is listed
-    /// besides PCMU; without, every call is PCMU.
-    pub fn new(identity: &Identity, announced: &[SocketAddr], opus: bool, now: Instant) -> Self {
+    /// the first being the one that datagrams count as received on.
+    pub fn new(identity: &Identity, announced: &[SocketAddr], now: Instant) -> Self {
         let mut config = RtcConfig::new()
             .set_crypto_provider(identity.provider.clone())
             .set_dtls_cert(identity.certificate.clone())
@@ -200,7 +199,7 @@ impl Peer {
             .clear_extension_map()
             // PCMU first: two browsers without a preference then share it with every telephone.
             .enable_pcmu(true, false)
-            .enable_opus(opus, false);
+            .enable_opus(true, false);
         config.codec_config().add_config(
             TELEPHONE_EVENT.into(),
             None,

@@ -33,10 +33,10 @@ struct Line {
 }
 
 impl Line {
-    fn new(opus: bool) -> Line {
+    fn new() -> Line {
         let now = Instant::now();
         let identity = Identity::generate().unwrap();
-        let peer = Peer::new(&identity, &[here()], opus, now);
+        let peer = Peer::new(&identity, &[here()], now);
         let at = "127.0.0.1:5000".parse().unwrap();
         let mut browser = RtcConfig::new()
             .set_rtp_mode(true)
@@ -73,16 +73,16 @@ impl Line {
             .unwrap();
     }
 
-    fn call_out(opus: bool) -> Line {
-        let mut line = Line::new(opus);
+    fn call_out() -> Line {
+        let mut line = Line::new();
         let (offer, pending) = line.browser_offers();
         let (answer, _) = line.peer.answer(&offer).unwrap();
         line.browser_takes(pending, &answer);
         line
     }
 
-    fn call_in(opus: bool) -> Line {
-        let mut line = Line::new(opus);
+    fn call_in() -> Line {
+        let mut line = Line::new();
         let offer = SdpOffer::from_sdp_string(&line.peer.offer()).unwrap();
         let answer = line.browser.sdp_api().accept_offer(offer).unwrap();
         line.peer.accept(&answer.to_sdp_string()).unwrap();
@@ -199,13 +199,10 @@ impl Line {
 
 #[test]
 fn the_browser_calls_and_both_hear() {
-    let mut line = Line::call_out(false);
+    let mut line = Line::call_out();
     let agreed = line.peer.agreed().unwrap().clone();
-    assert_eq!(agreed.codecs.len(), 1);
-    assert_eq!(
-        (agreed.codecs[0].name, agreed.codecs[0].payload_type),
-        ("PCMU", 0)
-    );
+    let pcmu = agreed.codecs.iter().find(|codec| codec.name == "PCMU");
+    assert_eq!(pcmu.unwrap().payload_type, 0);
     line.run(Duration::from_secs(2));
     assert_eq!(line.connected, 1);
     line.speak_both_ways();
@@ -213,7 +210,7 @@ fn the_browser_calls_and_both_hear() {
 
 #[test]
 fn the_browser_is_called_and_both_hear() {
-    let mut line = Line::call_in(true);
+    let mut line = Line::call_in();
     line.run(Duration::from_secs(2));
     assert_eq!(line.connected, 1);
     line.speak_both_ways();
@@ -222,7 +219,7 @@ fn the_browser_is_called_and_both_hear() {
 #[test]
 fn every_description_is_whole_ice_lite_and_ends_its_lines_as_the_sdks_need() {
     let identity = Identity::generate().unwrap();
-    let mut peer = Peer::new(&identity, &[here()], true, Instant::now());
+    let mut peer = Peer::new(&identity, &[here()], Instant::now());
     let offer = peer.offer();
     for line in [
         "a=ice-lite",
@@ -257,7 +254,7 @@ fn preferring_opus(offer: &str) -> String {
 
 #[test]
 fn the_browsers_favourite_comes_first_and_its_limit_comes_back() {
-    let mut line = Line::new(true);
+    let mut line = Line::new();
     let (offer, pending) = line.browser_offers();
     let (answer, agreed) = line.peer.answer(&preferring_opus(&offer)).unwrap();
     let names: Vec<_> = agreed.codecs.iter().map(|codec| codec.name).collect();
@@ -281,7 +278,7 @@ fn the_browsers_favourite_comes_first_and_its_limit_comes_back() {
 
 #[test]
 fn nothing_is_mirrored_that_was_not_asked_for() {
-    let mut line = Line::new(true);
+    let mut line = Line::new();
     let (offer, _) = line.browser_offers();
     let (answer, agreed) = line.peer.answer(&offer).unwrap();
     assert_eq!(agreed.opus.max_bitrate, None);
@@ -291,7 +288,7 @@ fn nothing_is_mirrored_that_was_not_asked_for() {
 
 #[test]
 fn a_restart_of_ice_keeps_the_call_and_its_keys() {
-    let mut line = Line::call_out(false);
+    let mut line = Line::call_out();
     line.run(Duration::from_secs(2));
     let before = line.peer.fragment();
     let mut change = line.browser.sdp_api();
@@ -306,7 +303,7 @@ fn a_restart_of_ice_keeps_the_call_and_its_keys() {
 
 #[test]
 fn strangers_are_not_listened_to() {
-    let mut line = Line::call_out(false);
+    let mut line = Line::call_out();
     line.run(Duration::from_secs(2));
     let stranger: SocketAddr = "127.0.0.1:6000".parse().unwrap();
     // The beginning of a DTLS 1.2 ClientHello, and a packet of sound.
@@ -322,13 +319,13 @@ fn strangers_are_not_listened_to() {
 #[test]
 fn what_cannot_be_used_is_refused() {
     let identity = Identity::generate().unwrap();
-    let mut peer = Peer::new(&identity, &[here()], false, Instant::now());
+    let mut peer = Peer::new(&identity, &[here()], Instant::now());
     assert!(peer.accept("v=0").is_err(), "nothing was offered");
     assert!(peer.answer("not a description").is_err());
     assert!(peer.answer(&"a".repeat(100_000)).is_err());
-    let mut line = Line::new(false);
+    let mut line = Line::new();
     let (offer, _) = line.browser_offers();
-    let only_opus: String = offer
+    let only_speex: String = offer
         .split_inclusive("\r\n")
         .map(
             |line| match line.strip_prefix("m=audio 9 UDP/TLS/RTP/SAVPF ") {
@@ -337,6 +334,7 @@ fn what_cannot_be_used_is_refused() {
             },
         )
         .filter(|line| !line.starts_with("a=rtpmap:") || line.contains(":111 "))
+        .map(|line| line.replace("opus/48000/2", "speex/16000"))
         .collect();
-    assert!(line.peer.answer(&only_opus).is_err(), "{only_opus}");
+    assert!(line.peer.answer(&only_speex).is_err(), "{only_speex}");
 }

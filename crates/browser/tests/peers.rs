@@ -98,7 +98,7 @@ impl World {
         let mut change = rtc.sdp_api();
         let mid = change.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
         let (offer, pending) = change.apply().unwrap();
-        let mut peer = Peer::new(&self.identity, &[here()], false, now);
+        let mut peer = Peer::new(&self.identity, &[here()], now);
         let (answer, _) = peer.answer(&offer.to_sdp_string()).unwrap();
         let answer = SdpAnswer::from_sdp_string(&answer).unwrap();
         rtc.sdp_api().accept_answer(pending, answer).unwrap();

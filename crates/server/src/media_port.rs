@@ -56,7 +56,7 @@ impl MediaRoom {
 
     /// The beginning of a browser's media.
     pub fn peer(&self) -> Peer {
-        Peer::new(&self.identity, &self.announced, false, clock::now().instant)
+        Peer::new(&self.identity, &self.announced, clock::now().instant)
     }
 
     /// Opens a port whose other end will be a browser.
@@ -199,6 +199,11 @@ impl MediaPort {
         settings.telephone_event_send = agreed.telephone_event;
         settings.telephone_event_receive = agreed.telephone_event;
         settings.latching = media::Latching::DescriptionOnly;
+        settings.max_bitrate = agreed.opus.max_bitrate;
+        settings.fec = agreed.opus.fec;
+        if let Some(packet_time) = agreed.packet_time {
+            settings.ptime = Duration::from_millis(packet_time.into());
+        }
         self.apply(Command::Configure {
             port: self.port,
             settings: Box::new(settings),
