@@ -105,15 +105,13 @@ impl Dtmf {
 
     fn look(&self) -> Option<char> {
         let window = &self.window[..self.hop * 2];
-        let energy: f32 = window.iter().map(|&s| f32::from(s) * f32::from(s)).sum();
-        let n = window.len() as f32;
+        // A product of two samples fits, and so do the 640 of the highest rate.
+        let energy: i64 = window.iter().map(|&s| i64::from(i32::from(s).pow(2))).sum();
+        let (energy, n) = (energy as f32, window.len() as f32);
         if energy < LEAST_POWER * n {
             return None;
         }
-        let mut power = [0.0f32; 8];
-        for (power, &coefficient) in power.iter_mut().zip(&self.coefficients) {
-            *power = goertzel(window, coefficient);
-        }
+        let power = goertzel(window, self.coefficients);
         let row = strongest(&power[..4])?;
         let column = strongest(&power[4..])?;
         let (low, high) = (power[row], power[4 + column]);
@@ -125,8 +123,9 @@ impl Dtmf {
             return None;
         }
         let exact = |at: usize| {
-            let off = |part: f32| goertzel(window, 2.0 * (self.angles[at] * part).cos());
-            off(1.0 - TOLERANCE).max(off(1.0 + TOLERANCE))
+            let off = |part: f32| 2.0 * (self.angles[at] * part).cos();
+            let [below, above] = goertzel(window, [off(1.0 - TOLERANCE), off(1.0 + TOLERANCE)]);
+            below.max(above)
         };
         let (low, high) = (low.max(exact(row)), high.max(exact(4 + column)));
         if (low + high) * 2.0 / n < PURITY * energy {
@@ -136,15 +135,18 @@ impl Dtmf {
     }
 }
 
-/// Power at one frequency.
-fn goertzel(window: &[i16], coefficient: f32) -> f32 {
-    let (mut s1, mut s2) = (0.0f32, 0.0f32);
+/// Power at each of some frequencies. All filters take a sample together: each has to wait for its own
+/// last step, which costs as much for one as for as many as the processor computes at once.
+fn goertzel<const N: usize>(window: &[i16], coefficients: [f32; N]) -> [f32; N] {
+    let (mut s1, mut s2) = ([0.0f32; N], [0.0f32; N]);
     for &sample in window {
-        let s0 = f32::from(sample) + coefficient * s1 - s2;
-        s2 = s1;
-        s1 = s0;
+        let sample = f32::from(sample);
+        for at in 0..N {
+            let s0 = sample - s2[at] + coefficients[at] * s1[at];
+            (s2[at], s1[at]) = (s1[at], s0);
+        }
     }
-    s1 * s1 + s2 * s2 - coefficient * s1 * s2
+    std::array::from_fn(|at| s1[at] * s1[at] + s2[at] * s2[at] - coefficients[at] * s1[at] * s2[at])
 }
 
 /// The one that exceeds all others by far.
