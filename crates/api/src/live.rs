@@ -105,6 +105,9 @@ pub struct Originate {
     /// Words for the page of a client, from its address.
     #[serde(default)]
     pub words: Vec<(String, String)>,
+    /// How long it waits before it takes its turn.
+    #[serde(default)]
+    pub delay: Duration,
     /// Every parameter of the request but the password, as it came: for what is not in a field.
     pub parameters: Vec<(String, String)>,
 }

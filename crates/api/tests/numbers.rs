@@ -326,3 +326,59 @@ async fn a_verified_number_may_be_shown_as_caller() {
     let alerts = world.get("/v1/Alerts?LogLevel=warning").await.ok(200);
     assert_eq!(alerts["alerts"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_number_that_is_not_verified_yet_is_no_caller_id() {
+    let world = World::with(api::Settings {
+        validate_caller_ids_at_once: false,
+        ..api::Settings::default()
+    })
+    .await;
+    let form = [
+        ("PhoneNumber", "+493023125000"),
+        ("CallDelay", "7"),
+        ("Extension", "ww12"),
+    ];
+    let request = world.post("/OutgoingCallerIds.json", &form).await.ok(200);
+    let begun = world.live.originated.lock().unwrap().clone();
+    let [call] = begun.as_slice() else {
+        panic!("{begun:?}")
+    };
+    assert_eq!(json!(call.record.sid), request["call_sid"]);
+    assert_eq!(
+        (call.record.to.as_str(), call.record.from.as_str()),
+        ("+493023125000", NUMBER)
+    );
+    assert_eq!(call.delay.as_secs(), 7);
+    assert_eq!(call.send_digits.as_deref(), Some("ww12"));
+    // The code is for who asked and for who answers, nobody reads it in the call.
+    let code = request["validation_code"].as_str().unwrap();
+    assert!(!format!("{call:?}").contains(code));
+    let list = world.get("/OutgoingCallerIds.json").await.ok(200);
+    assert_eq!(list["outgoing_caller_ids"], json!([]));
+    let call = [
+        ("To", "+14155550123"),
+        ("From", "+493023125000"),
+        ("Url", URL),
+    ];
+    world.post("/Calls.json", &call).await.refused(400, 21210);
+    let path = format!("/Calls/{}.json", request["call_sid"].as_str().unwrap());
+    world.post(&path, &[("Url", URL)]).await.refused(400, 21220);
+    let form = [("PhoneNumber", "+493023125001"), ("Extension", "1;2")];
+    world
+        .post("/OutgoingCallerIds.json", &form)
+        .await
+        .refused(400, 20422);
+    let own = world.get(PATH).await.ok(200);
+    for number in own["incoming_phone_numbers"].as_array().unwrap() {
+        let path = format!(
+            "/IncomingPhoneNumbers/{}.json",
+            number["sid"].as_str().unwrap()
+        );
+        assert_eq!(world.delete(&path).await.status.as_u16(), 204);
+    }
+    world
+        .post("/OutgoingCallerIds.json", &form[..1])
+        .await
+        .refused(503, 20503);
+}

@@ -24,6 +24,7 @@ pub mod sip_domain;
 pub mod telemetry;
 pub mod token;
 pub mod trunk;
+pub mod validation;
 
 /// Writes the four things every closed set of words needs: all of it, the word, and both ways.
 macro_rules! words {

@@ -123,6 +123,8 @@ pub struct Config {
     pub max_calls: usize,
     /// How long one call may last.
     pub max_call_secs: u64,
+    /// Whether a number counts as its account's only once a call to it has asked for a code.
+    pub verify_caller_ids: bool,
     /// Which log lines are written; `None` leaves it to `RUST_LOG`, else `info`.
     pub log: Option<String>,
     /// How log lines look.
@@ -155,6 +157,7 @@ impl Config {
             calls_per_second: 1.0,
             max_calls: 10_000,
             max_call_secs: 14_400,
+            verify_caller_ids: false,
             log: None,
             log_format: LogFormat::Text,
             trunks: Vec::new(),
@@ -167,6 +170,7 @@ impl Config {
         Self {
             mode: Mode::Production,
             phones: None,
+            verify_caller_ids: true,
             ..Self::development(data, Ports::USUAL)
         }
     }
@@ -292,6 +296,13 @@ impl Config {
             }
             "max-calls" => self.max_calls = whole(text, 1, 1_000_000)? as usize,
             "max-call-secs" => self.max_call_secs = whole(text, 1, 86_400)?,
+            "verify-caller-ids" => {
+                self.verify_caller_ids = match text {
+                    "call" => true,
+                    "at-once" => false,
+                    _ => return Err("write call or at-once".to_owned()),
+                }
+            }
             "log" => self.log = Some(text.to_owned()),
             "log-format" => {
                 self.log_format = match text {
@@ -393,6 +404,14 @@ impl Config {
             "calls-per-second" => format!("{:?}", self.calls_per_second),
             "max-calls" => self.max_calls.to_string(),
             "max-call-secs" => self.max_call_secs.to_string(),
+            "verify-caller-ids" => quoted(
+                if self.verify_caller_ids {
+                    "call"
+                } else {
+                    "at-once"
+                }
+                .to_owned(),
+            ),
             "log" => quoted(self.log.clone().unwrap_or_else(|| "info".to_owned())),
             "log-format" => quoted(
                 if self.log_format == LogFormat::Json {
@@ -722,6 +741,11 @@ settings! {
     /// How long one call may last, in seconds.
     /// Default: `14400`, four hours. A call that is still up then is ended.
     "max-call-secs" = "14400";
+    /// How an account proves that a caller id is its own: `call`, or `at-once` without any proof.
+    /// Default: `call`, and `at-once` for `switchboard dev`. The call goes to the number and asks for
+    /// a code; it shows a number that the account owns. With `at-once` accounts can show any number
+    /// to the telephone network.
+    "verify-caller-ids" = "\"call\"";
     /// Which log lines are written: a level, or levels for parts, like `info,sip=debug`.
     /// Default: `RUST_LOG` if it is set, else `info`. Levels: error, warn, info, debug, trace.
     "log" = "\"info\"";

@@ -16,10 +16,20 @@ pub struct Live(pub Rim);
 
 impl LiveCalls for Live {
     fn originate(&self, originate: Originate) -> Answering<'_, ()> {
-        Box::pin(async move {
+        let (rim, delay) = (self.0.clone(), originate.delay);
+        let begin = async move {
             let input = Input::Originate(Box::new(of_api(originate)));
-            self.0.tell(Happening::Engine(Box::new(input))).await;
-        })
+            rim.tell(Happening::Engine(Box::new(input))).await;
+        };
+        if !delay.is_zero() {
+            // Its entry in the queue is on disk: a restart begins it at once.
+            tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                begin.await;
+            });
+            return Box::pin(async {});
+        }
+        Box::pin(begin)
     }
 
     fn activate(&self, account: AccountSid, active: bool) -> Answering<'_, ()> {

@@ -32,6 +32,7 @@ mod sounds;
 mod speech;
 mod telemetry;
 mod tls;
+mod validation;
 
 use std::process::ExitCode;
 

@@ -317,6 +317,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
             // In production nothing may be fetched from this computer.
             demo_url: (config.mode == Mode::Development).then(|| format!("{api}{}", demo::WELCOME)),
             development: config.mode == Mode::Development,
+            validate_caller_ids_at_once: !config.verify_caller_ids,
             ..api::Settings::default()
         }),
         clock: Arc::new(clock::now),

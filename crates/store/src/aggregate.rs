@@ -4,7 +4,7 @@
 macro_rules! aggregate {
     ($(#[$doc:meta])* $handle:ident, $method:ident: $record:ty, by $sid:ty) => {
         $(#[$doc])*
-        pub struct $handle<'a>(#[allow(dead_code)] &'a $crate::store::Store);
+        pub struct $handle<'a>(#[allow(dead_code)] pub(crate) &'a $crate::store::Store);
 
         impl $crate::store::Store {
             $(#[$doc])*

@@ -7,6 +7,7 @@ use model::now::Wall;
 use model::owed::Owed;
 use model::page::{Page, PageRequest};
 use model::sid::{AccountSid, CallSid};
+use model::validation::ValidationRequest;
 
 use crate::connection::{Connection, Value};
 use crate::error::Error;
@@ -106,6 +107,8 @@ pub struct Change {
     /// Requests that named themselves, and made one of these calls. `Taken` if one of that name is
     /// known: then nothing of the change is written.
     pub requests: Vec<KeyedRequest>,
+    /// Validation requests that one of these calls is to ask the code of.
+    pub validations: Vec<ValidationRequest>,
 }
 
 /// Calls.
@@ -258,6 +261,7 @@ pub(crate) fn apply(
     }
     crate::owed::strike_all(connection, change.struck)?;
     let owed = crate::owed::append(connection, change.owed)?;
+    crate::validations::append(connection, change.validations)?;
     crate::queued_calls::append(connection, change.queued)?;
     crate::queued_calls::remove(connection, change.dequeued)?;
     Ok(owed)

@@ -39,6 +39,7 @@ mod sip_domains;
 mod store;
 mod telemetry;
 mod trunks;
+mod validations;
 mod wills;
 mod writer;
 

@@ -11,6 +11,7 @@ const STEPS: &[(i64, &str)] = &[
     (4, include_str!("../migrations/0004_life.sql")),
     (5, include_str!("../migrations/0005_telemetry.sql")),
     (6, include_str!("../migrations/0006_requests.sql")),
+    (7, include_str!("../migrations/0007_validations.sql")),
 ];
 
 /// Brings a database to the newest step, each step in a transaction of its own.

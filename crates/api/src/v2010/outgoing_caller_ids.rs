@@ -1,20 +1,24 @@
 //! `…/OutgoingCallerIds`: numbers that an account proved to be its own (contract 3.7).
 
+use std::time::Duration;
+
 use axum::extract::Path;
 use axum::http::StatusCode;
+use model::call::{CallRecord, CallStatus, Direction};
 use model::error_code::ErrorCode;
-use model::method::Method;
-use model::owed::Owed;
+use model::page::PageRequest;
 use model::phone_number::{OutgoingCallerId, PhoneNumber};
 use model::sid::{AccountSid, CallSid, PhoneNumberSid};
+use model::validation::{self, ValidationRequest};
 use serde_json::{Value, json};
-use store::{CallerIdFilter, IdempotencyToken};
+use store::{CallerIdFilter, Change, IdempotencyToken, PhoneNumberFilter};
 
-use super::calls::create::warning;
+use super::calls::create::{accept, event, warning};
 use crate::ask::{Ask, Reply};
 use crate::date::rfc2822;
 use crate::error::{Refusal, coded};
 use crate::form::{party, shorten};
+use crate::live::{CallEvents, Instructions, Originate};
 use crate::page;
 use crate::render::{Answer, Listing};
 use crate::router::not_found;
@@ -29,8 +33,13 @@ const CALLER_IDS: Listing = Listing {
 /// Longest name.
 const MAX_NAME: usize = 64;
 
-/// `POST …/OutgoingCallerIds`: a validation request. Where the operator allows it the number counts
-/// as verified at once, and an alert says so; otherwise it cannot be verified yet.
+/// Longest the number may ring, in seconds.
+const RINGING: u64 = 60;
+/// Longest the call may last: three attempts and what is said.
+const LASTING: u64 = 120;
+
+/// `POST …/OutgoingCallerIds`: a validation request. The number is called and asked for the code;
+/// where the operator allows it, it counts as verified at once, and an alert says so.
 pub async fn create(ask: Ask) -> Reply {
     let form = &ask.form;
     let text = form.text("PhoneNumber").unwrap_or_default();
@@ -40,29 +49,57 @@ pub async fn create(ask: Ask) -> Reply {
             format!("PhoneNumber {} is not valid", shorten(text)),
         )
     })?;
-    form.integer("CallDelay", 0..=60, ErrorCode::INVALID_CALL_DELAY)?;
+    let delay = form.integer("CallDelay", 0..=60, ErrorCode::INVALID_CALL_DELAY)?;
+    let extension = extension(form.text("Extension"))?;
     let callback = form
         .url("StatusCallback", ErrorCode::INVALID_STATUS_CALLBACK)?
         .flatten();
     let method = form.method("StatusCallbackMethod", ErrorCode::NUMBER_METHOD)?;
     let friendly_name = name(&ask)?.unwrap_or_else(|| number.formatted());
-    if !ask.app.settings.validate_caller_ids_at_once {
-        return Err(Refusal::new(
-            ErrorCode::UNAVAILABLE,
-            "Numbers cannot be verified by a call yet; the operator may allow it without one",
-        ));
-    }
     let bytes = ask.app.draw();
     let code = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) % 1_000_000;
+    let request = ValidationRequest {
+        account: ask.account_sid(),
+        call: CallSid::from_bytes(ask.app.draw()),
+        phone_number: number,
+        friendly_name,
+        code: format!("{code:06}"),
+        status_callback: callback,
+        status_callback_method: method.unwrap_or_default(),
+        created: ask.now,
+    };
+    let shown = json!({
+        "account_sid": request.account,
+        "call_sid": request.call,
+        "friendly_name": request.friendly_name,
+        "phone_number": request.phone_number,
+        "validation_code": request.code,
+    });
+    if ask.app.settings.validate_caller_ids_at_once {
+        verify(&ask, &request).await?;
+    } else {
+        let delay = Duration::from_secs(delay.unwrap_or(0));
+        call(&ask, request, delay, extension).await?;
+    }
+    Ok(Answer::Record {
+        status: StatusCode::OK,
+        element: "ValidationRequest",
+        value: shown,
+    })
+}
+
+/// The number counts as verified, without proof.
+async fn verify(ask: &Ask, request: &ValidationRequest) -> Result<(), Refusal> {
+    let number = &request.phone_number;
     let record = OutgoingCallerId {
         sid: PhoneNumberSid::from_bytes(ask.app.draw()),
-        account: ask.account_sid(),
+        account: request.account,
         phone_number: number.clone(),
-        friendly_name: friendly_name.clone(),
+        friendly_name: request.friendly_name.clone(),
         created: ask.now,
         updated: ask.now,
     };
-    let (sid, call) = (record.sid, CallSid::from_bytes(ask.app.draw()));
+    let sid = record.sid;
     coded(
         ask.app.store.caller_ids().insert(record).await,
         ErrorCode::ALREADY_VALIDATED,
@@ -70,63 +107,120 @@ pub async fn create(ask: Ask) -> Reply {
         ErrorCode::NUMBER_NOT_AVAILABLE,
     )?;
     let alert = warning(
-        &ask,
+        ask,
         None,
         ErrorCode::TO_NOT_VERIFIED,
         format!("{number} counts as verified without a call, as the operator allows"),
     );
-    let owed = callback.map(|url| {
-        let report = verified(&ask, call, sid, &number, url, method.unwrap_or_default());
-        (report, IdempotencyToken::from_bytes(ask.app.draw()))
-    });
-    let change = store::Change {
+    let owed = request.report(Some(sid), ask.now);
+    let token = IdempotencyToken::from_bytes(ask.app.draw());
+    let change = Change {
         alerts: vec![alert],
-        owed: owed.into_iter().collect(),
-        ..store::Change::default()
+        owed: owed.into_iter().map(|owed| (owed, token)).collect(),
+        ..Change::default()
     };
     if let Err(error) = ask.app.store.calls().save(change).await {
         tracing::warn!(%error, "the report of a verified number could not be stored");
     }
-    Ok(Answer::Record {
-        status: StatusCode::OK,
-        element: "ValidationRequest",
-        value: json!({
-            "account_sid": ask.account_sid(),
-            "call_sid": call,
-            "friendly_name": friendly_name,
-            "phone_number": number,
-            "validation_code": format!("{code:06}"),
-        }),
-    })
+    Ok(())
 }
 
-/// What the `StatusCallback` of a validation request is told (contract 3.7).
-fn verified(
+/// Begins the call that asks for the code; it shows a number that the account owns.
+async fn call(
     ask: &Ask,
-    call: CallSid,
-    sid: PhoneNumberSid,
-    number: &PhoneNumber,
-    url: String,
-    method: Method,
-) -> Owed {
-    let parameters = [
-        ("AccountSid", ask.account_sid().to_string()),
-        ("CallSid", call.to_string()),
-        ("Called", number.to_string()),
-        ("To", number.to_string()),
-        ("VerificationStatus", "success".to_owned()),
-        ("OutgoingCallerIdSid", sid.to_string()),
-    ];
-    Owed {
-        account: ask.account_sid(),
-        call,
-        stream: call,
-        url,
-        method,
-        parameters: parameters
-            .map(|(name, value)| (name.to_owned(), value))
-            .into(),
+    request: ValidationRequest,
+    delay: Duration,
+    extension: Option<String>,
+) -> Result<(), Refusal> {
+    let store = &ask.app.store;
+    let verified = store
+        .caller_ids()
+        .find_by_number(request.account, &request.phone_number)
+        .await?;
+    if verified.is_some() {
+        return Err(ErrorCode::ALREADY_VALIDATED.into());
+    }
+    let own = store
+        .phone_numbers()
+        .list(
+            request.account,
+            &PhoneNumberFilter::default(),
+            &PageRequest::default(),
+        )
+        .await?;
+    let Some(shown) = own.items.into_iter().next() else {
+        return Err(Refusal::new(
+            ErrorCode::UNAVAILABLE,
+            "The call that asks for the code needs a number to show: buy one first",
+        ));
+    };
+    let record = CallRecord {
+        sid: request.call,
+        account: request.account,
+        parent: None,
+        to: request.phone_number.to_string(),
+        from: shown.phone_number.to_string(),
+        phone_number: Some(shown.sid),
+        application: None,
+        trunk: None,
+        status: CallStatus::Queued,
+        direction: Direction::OutboundApi,
         created: ask.now,
+        updated: ask.now,
+        started: None,
+        answered: None,
+        ended: None,
+        queue_time_ms: 0,
+        answered_by: None,
+        forwarded_from: None,
+        caller_name: None,
+    };
+    let originate = Originate {
+        record,
+        instructions: Instructions {
+            twiml: None,
+            url: Some(validation::URL.to_owned()),
+            status_callback: Some(validation::URL.to_owned()),
+            status_callback_events: CallEvents {
+                completed: true,
+                ..CallEvents::default()
+            },
+            ..Instructions::default()
+        },
+        timeout: Duration::from_secs(RINGING),
+        time_limit: Duration::from_secs(LASTING),
+        send_digits: extension,
+        caller_id: None,
+        sip_auth: None,
+        words: Vec::new(),
+        delay,
+        parameters: Vec::new(),
+    };
+    let event = event(
+        ask,
+        request.call,
+        &ask.uri(format_args!("/OutgoingCallerIds")),
+        200,
+    );
+    let change = Change {
+        events: vec![event],
+        validations: vec![request],
+        ..Change::default()
+    };
+    accept(ask, originate, change).await
+}
+
+/// `Extension`: digits to send once the number has answered.
+fn extension(text: Option<&str>) -> Result<Option<String>, Refusal> {
+    match text {
+        None => Ok(None),
+        Some(text) if text.len() <= 32 && text.bytes().all(|b| b"0123456789*#wW".contains(&b)) => {
+            Ok(Some(text.to_owned()))
+        }
+        Some(_) => Err(Refusal::new(
+            ErrorCode::INVALID_PARAMETER,
+            "Extension must be up to 32 of 0-9 * # w W",
+        )),
     }
 }
 

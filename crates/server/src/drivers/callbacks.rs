@@ -21,6 +21,7 @@ use webhook::retry::{Delivery, Outcome, callback};
 
 use crate::clock;
 use crate::rim::{self, Rim};
+use crate::validation;
 
 /// Deliveries under way at once, all receivers together.
 const AT_ONCE: usize = 64;
@@ -28,6 +29,9 @@ const AT_ONCE: usize = 64;
 const KNOWN: usize = 8192;
 /// How often the outbox is asked for what is not known here.
 const IDLE: Duration = Duration::from_millis(500);
+
+/// After what time a step is tried again that the disk did not take.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// A delivery that is over.
 type Over = (CallSid, Ending);
@@ -92,6 +96,9 @@ async fn deliver(rim: Rim, outstanding: Outstanding, done: mpsc::UnboundedSender
         }
     }
     let mut owed = outstanding.owed;
+    if validation::is_ours(&owed.url) {
+        return end(concluded(&rim, id, owed.call).await);
+    }
     let began = clock::now().wall;
     let age = Duration::from_secs(began.seconds_since(owed.created));
     let parameters = Parameters(std::mem::take(&mut owed.parameters));
@@ -141,6 +148,28 @@ async fn deliver(rim: Rim, outstanding: Outstanding, done: mpsc::UnboundedSender
             false => Ending::Kept,
         });
     });
+}
+
+/// The call of a validation request is over.
+async fn concluded(rim: &Rim, id: i64, call: CallSid) -> Ending {
+    let struck = Change {
+        struck: vec![id],
+        ..Change::default()
+    };
+    let done = match validation::over(&rim.store, call).await {
+        Ok(()) => rim.store.calls().save(struck).await,
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(()) => Ending::Struck,
+        Err(error) => {
+            tracing::error!(%error, "the end of a validation request was not written down");
+            let next = clock::now().wall.after(AGAIN);
+            // If this fails too, it is found again at once.
+            let _ = rim.store.outbox().postpone(id, next).await;
+            Ending::Kept
+        }
+    }
 }
 
 /// The line for the customer's debugger about a callback that went wrong.

@@ -87,6 +87,7 @@ pub async fn create(ask: Ask) -> Reply {
         caller_id,
         sip_auth,
         words: to.words().to_vec(),
+        delay: Duration::ZERO,
         parameters: without_secrets(form),
     };
     let alerts = warnings
@@ -95,7 +96,21 @@ pub async fn create(ask: Ask) -> Reply {
         .collect();
     let event = event(&ask, sid, &ask.uri(format_args!("/Calls")), 201);
     let shown = super::wire(&ask, &originate.record);
-    match accept(&ask, originate, event, alerts).await {
+    let mut change = Change {
+        events: vec![event],
+        alerts,
+        ..Change::default()
+    };
+    if let Some(key) = &ask.idempotency_key {
+        change.requests.push(KeyedRequest {
+            account: ask.account_sid(),
+            key: key.clone(),
+            body: body(&ask)?,
+            call: sid,
+            created: ask.now,
+        });
+    }
+    match accept(&ask, originate, change).await {
         Ok(()) => Ok(Answer::made("Call", shown)),
         // The same request was faster, by a hair.
         Err(refusal) if refusal.code.code == ErrorCode::CONFLICT.code => {
@@ -133,45 +148,27 @@ fn body(ask: &Ask) -> Result<String, Refusal> {
     })
 }
 
-/// Stores everything that belongs to an accepted call, or nothing; then it is begun.
+/// Stores an accepted call and everything that belongs to it, or nothing; then it is begun.
 ///
 /// Both in a task of their own: a client that goes away between the two drops our future, and the
 /// call would lie in the queue until the next start.
-async fn accept(
+pub(crate) async fn accept(
     ask: &Ask,
     originate: Originate,
-    event: Event,
-    alerts: Vec<Alert>,
+    mut change: Change,
 ) -> Result<(), Refusal> {
     let payload = serde_json::to_string(&originate).map_err(|error| {
         tracing::error!(%error, "a call could not be written as JSON");
         Refusal::from(ErrorCode::INTERNAL_ERROR)
     })?;
     let record = originate.record.clone();
-    let queued = QueuedCall {
+    change.queued.push(QueuedCall {
         account: record.account,
         call: record.sid,
         created: record.created,
         payload,
-    };
-    let requests = match &ask.idempotency_key {
-        Some(key) => vec![KeyedRequest {
-            account: record.account,
-            key: key.clone(),
-            body: body(ask)?,
-            call: record.sid,
-            created: record.created,
-        }],
-        None => Vec::new(),
-    };
-    let change = Change {
-        requests,
-        calls: vec![record],
-        events: vec![event],
-        alerts,
-        queued: vec![queued],
-        ..Change::default()
-    };
+    });
+    change.calls.push(record);
     let app = ask.app.clone();
     let begun = tokio::spawn(async move {
         app.store.calls().save(change).await?;
@@ -510,7 +507,7 @@ pub(super) fn without_secrets(form: &Form) -> Vec<(String, String)> {
 }
 
 /// The request itself as an entry of the call's events.
-pub(super) fn event(ask: &Ask, call: CallSid, path: &str, status: u16) -> Event {
+pub(crate) fn event(ask: &Ask, call: CallSid, path: &str, status: u16) -> Event {
     Event {
         account: ask.account_sid(),
         call,

@@ -23,6 +23,15 @@ pub async fn update(ask: Ask, Path((_, sid)): Path<(AccountSid, CallSid)>) -> Re
     if call.status.is_final() {
         return Err(super::not_in_progress(sid));
     }
+    // Whoever answers it must know what the digits are for.
+    if matches!(change, Modify::Change(_))
+        && ask.app.store.caller_ids().validation(sid).await?.is_some()
+    {
+        return Err(Refusal::new(
+            ErrorCode::CALL_NOT_IN_PROGRESS,
+            "This call verifies a caller id: it can be ended, and nothing else",
+        ));
+    }
     let call = match ask.app.live.modify(sid, change).await {
         Ok(call) => call,
         Err(NotModified::NotInProgress | NotModified::Unknown) => {
