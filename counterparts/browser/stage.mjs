@@ -33,7 +33,8 @@ export const sdks = process.env.TOOLS.split(',')
     const place = bundles.find(existsSync);
     const version = JSON.parse(readFileSync(join(place, 'package.json'), 'utf8')).version;
     return { name: folder.slice(4), bundle: join(place, 'dist/twilio.js'), generation: place === bundles[0] ? 1 : 2, version };
-  });
+  })
+  .filter(({ name }) => !process.env.SDKS || process.env.SDKS.split(',').includes(name));
 
 /** Whether an SDK is this version or a newer one. */
 export function since(sdk, version) {
@@ -186,6 +187,7 @@ export class Lane {
 
   /** Runs one test of one SDK; `act` is given a function that opens telephones. */
   async test(sdk, name, act) {
+    if (process.env.TESTS && !new RegExp(process.env.TESTS).test(name)) return;
     const open = [];
     const began = Date.now();
     try {

@@ -1,7 +1,8 @@
 // The vendor's browser SDKs, unmodified, in a headless Chromium against a running Switchboard. Every
 // microphone hums a tone of its own, so that each test can say who hears whom.
 //
-// ONLY names the parts to run, joined by commas; ROUNDS is how often four devices race. See
+// ONLY names the parts to run, joined by commas; ROUNDS is how often four devices race; SDKS and
+// TESTS, when set, leave the other versions and tests out. See
 // xtask/src/counterparts.rs for the environment and the output.
 
 import { finish, inLanes, sdks } from './stage.mjs';

@@ -12,7 +12,9 @@
 //! | `OUT` | a folder for what the suite leaves behind |
 //! | `SWITCHBOARD` | the program, for suites about its command line and those that start one of their own |
 //!
-//! and the settings of the suite, which the server is given too.
+//! and the settings of the suite, which the server is given too. For a look at something, the browser
+//! suites take from the environment of `cargo xtask` in place of their own: `ONLY` (their parts),
+//! `ROUNDS` (of the race), `SDKS` (versions, joined by commas) and `TESTS` (a pattern of names).
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -255,7 +257,13 @@ pub fn run(root: &Path, programs: &Path, suite: &Suite) -> anyhow::Result<Outcom
         .env("TOOLS", folders(suite))
         .env("OUT", &folder)
         .env("SWITCHBOARD", &program)
-        .envs(suite.settings.iter().copied());
+        .envs(
+            suite
+                .settings
+                .iter()
+                .filter(|(name, _)| !overridden(name))
+                .copied(),
+        );
     let limit = if suite.nightly { NIGHTLY_LIMIT } else { LIMIT };
     let mut tally = command::count(&mut command, limit)?;
     if tally.failed > 0 {
@@ -274,6 +282,11 @@ pub fn run(root: &Path, programs: &Path, suite: &Suite) -> anyhow::Result<Outcom
     }
     tally.add(Tally::one(ended.is_ok()));
     Ok(Outcome::Ran(tally))
+}
+
+/// Whether the caller of `cargo xtask` chose otherwise: the script has it from the environment.
+fn overridden(setting: &str) -> bool {
+    ["ONLY", "ROUNDS"].contains(&setting) && std::env::var_os(setting).is_some()
 }
 
 /// The folders under `.tools` that a suite needs.
