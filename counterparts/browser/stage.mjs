@@ -81,6 +81,9 @@ writeFileSync(phoneWav, toneWav(PHONE, 20));
 documents.set('/server.wav', toneWav(SERVER, 20));
 // A second of sound, a second of nothing: a level that is not constant.
 documents.set('/bursts.wav', burstsWav(SERVER, 20));
+/** What a call to our number from outside runs: told apart by who calls. */
+export const arriving = new Map();
+documents.set('/arriving', (form) => [...arriving].find(([from]) => form.From.includes(from))?.[1] ?? '<Response/>');
 const hum = `<Play loop="0">${base}/server.wav</Play>`;
 documents.set('/hum', `<Response>${hum}</Response>`);
 // What the page asks for is what it gets, as in the vendor's quick start.
@@ -130,7 +133,8 @@ export async function control(path, words) {
     headers: { authorization: `Basic ${btoa(`${account}:${secret}`)}`, 'content-type': 'application/json' },
     body: JSON.stringify(words),
   });
-  assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.text()}`);
+  assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.clone().text()}`);
+  return answer;
 }
 
 /** What a virtual phone heard in its last call. */

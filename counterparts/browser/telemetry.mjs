@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { account, askedAt, base, client, control, people, ready, secret, SERVER, sleep, state, until } from './stage.mjs';
+import { account, askedAt, base, client, control, people, ready, secret, SERVER, since, sleep, state, until } from './stage.mjs';
 
 async function telemetry(sid) {
   const answer = await fetch(`${ready.api}/_switchboard/v1/calls/${sid}/telemetry`, { headers: { authorization: `Basic ${btoa(`${account}:${secret}`)}` } });
@@ -26,13 +26,18 @@ export async function telemetries(lane, sdk) {
     await alice.do('hangUp');
     await alice.until('call.disconnect');
     const wanted = ['connection/accepted-by-remote', 'connection/muted', 'connection/disconnected-by-local'];
+    let found;
+    // The oldest measure in a way that Chromium has given up.
+    const samples = since(sdk, '1.9.0') ? 2 : 0;
+    const names = () => found.events.map((event) => `${event.group}/${event.name}`);
     const kept = await until('the telemetry', async () => {
-      const found = await telemetry(sid);
-      const names = found.events.map((event) => `${event.group}/${event.name}`);
-      return wanted.every((name) => names.includes(name)) && found.metrics.length >= 2 && found.media.length >= 1 && found;
+      found = await telemetry(sid);
+      return wanted.every((name) => names().includes(name)) && found.metrics.length >= samples && found.media.length >= 1 && found;
+    }).catch((error) => {
+      throw new Error(`${error.message}; kept were ${names()}, ${found.metrics.length} samples, ${found.media.length} of ours`);
     });
     assert.ok(kept.events.every((event) => event.payload.call_sid === sid && event.timestamp), 'each event is of the call');
-    assert.ok(kept.metrics.at(-1).total_packets_received > 50, JSON.stringify(kept.metrics.at(-1)));
+    if (samples) assert.ok(kept.metrics.at(-1).total_packets_received > 50, JSON.stringify(kept.metrics.at(-1)));
     const seconds = kept.media[0].samples;
     assert.ok(seconds.length >= 2 && seconds.some((one) => one.packets_received > 40 && one.packets_sent > 40 && one.mos > 4), JSON.stringify(seconds));
   });

@@ -3,16 +3,12 @@
 import assert from 'node:assert/strict';
 
 import { telephone } from './baresip.mjs';
-import { askedAt, base, documents, heardBy, people, PHONE, phoneWav, ready, until, virtual } from './stage.mjs';
+import { arriving, askedAt, base, documents, heardBy, people, PHONE, phoneWav, ready, until, virtual } from './stage.mjs';
 import { loudest } from './wav.mjs';
 
 /** The telephone's own tone, and the two of its key 5 (ITU-T Q.23), in Hz. */
 const DESK = 1200;
 const FIVE = [770, 1336];
-
-/** What a call to our number does: it rings at a browser. Told apart by who calls. */
-const arriving = new Map();
-documents.set('/arriving', (form) => [...arriving].find(([from]) => form.From.includes(from))?.[1] ?? '<Response/>');
 
 export async function telephones(lane, sdk) {
   const [a] = people(sdk);

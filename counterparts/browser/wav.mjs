@@ -37,15 +37,20 @@ export function readWav(file) {
   return { rate, samples, seconds: samples.length / rate };
 }
 
-/** The loudest tone in Hz, by a bank of Goertzel filters 5 Hz apart over the last second. */
-export function loudest({ rate, samples }) {
+/** How much of a tone there is in the last second, by a Goertzel filter: a power. */
+export function loudness({ rate, samples }, frequency) {
   const part = samples.subarray(Math.max(0, samples.length - Math.round(rate * 1.2)), samples.length - Math.round(rate * 0.2));
+  const factor = 2 * Math.cos((2 * Math.PI * frequency) / rate);
+  let [one, two] = [0, 0];
+  for (const sample of part) [one, two] = [sample + factor * one - two, one];
+  return one * one + two * two - factor * one * two;
+}
+
+/** The loudest tone in Hz, by filters 5 Hz apart. */
+export function loudest(wav) {
   let best = { frequency: 0, power: 0 };
   for (let frequency = 100; frequency < 3500; frequency += 5) {
-    const factor = 2 * Math.cos((2 * Math.PI * frequency) / rate);
-    let [one, two] = [0, 0];
-    for (const sample of part) [one, two] = [sample + factor * one - two, one];
-    const power = one * one + two * two - factor * one * two;
+    const power = loudness(wav, frequency);
     if (power > best.power) best = { frequency, power };
   }
   return best.frequency;

@@ -22,6 +22,28 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The same, ended when it takes longer than `limit`.
+pub fn run_within(command: &mut Command, limit: Duration) -> anyhow::Result<()> {
+    println!("$ {}", shown(command));
+    let mut child = command
+        .stdin(Stdio::null())
+        .spawn()
+        .with_context(|| shown(command))?;
+    let end = Instant::now() + limit;
+    while Instant::now() < end {
+        if let Some(status) = child.try_wait()? {
+            if !status.success() {
+                bail!("{} ended with {status}", shown(command));
+            }
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().ok();
+    child.wait().ok();
+    bail!("{} ended after {} s", shown(command), limit.as_secs())
+}
+
 /// Runs a program that tests something and counts what it says it tested. It is ended, and
 /// counted as failed, when it takes longer than `limit`.
 pub fn count(command: &mut Command, limit: Duration) -> anyhow::Result<Tally> {
@@ -168,6 +190,14 @@ mod tests {
                 skipped: 0
             }
         );
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_ended() {
+        let limit = Duration::from_millis(50);
+        assert!(run_within(Command::new("sleep").arg("20"), limit).is_err());
+        assert!(run_within(&mut Command::new("false"), Duration::from_secs(9)).is_err());
+        assert!(run_within(&mut Command::new("true"), Duration::from_secs(9)).is_ok());
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! | `LIBRARY` | the folder the helper library is installed in; those of further ones lie beside it |
 //! | `TOOLS` | the folders of all tools of the suite, joined by commas |
 //! | `OUT` | a folder for what the suite leaves behind |
+//! | `QUICKSTART` | the checkout of the vendor's published quickstart, for the suite about it |
 //! | `SWITCHBOARD` | the program, for suites about its command line and those that start one of their own |
 //!
 //! and the settings of the suite, which the server is given too. For a look at something, the browser
@@ -95,6 +96,13 @@ const CERTUTIL: Tool = Tool::Debian {
 const JQUERY: Tool = Tool::Node {
     folder: "jquery",
     package: "jquery@3.4.1",
+};
+/// The vendor's published quickstart.
+const QUICKSTART: Tool = Tool::Git {
+    folder: "quickstart",
+    repository: "https://github.com/TwilioDevEd/voice-javascript-sdk-quickstart-node",
+    commit: "b1cb14a30da7bc243431e6c1167797bf1fc2cb37",
+    variable: "QUICKSTART",
 };
 
 /// A browser SDK: `twilio-client` up to 1.15, `@twilio/voice-sdk` from 2.0.
@@ -188,12 +196,18 @@ pub const SUITES: &[Suite] = &[
             PUPPETEER,
             CHROMIUM,
             CERTUTIL,
-            JQUERY,
             SDK_2,
         ],
         script: "quickstart/suite.mjs",
         nightly: false,
-        settings: &[],
+        settings: &[("TESTS", "^(?!the published)")],
+    },
+    Suite {
+        name: "quickstart-published",
+        tools: &[NODE_NEWEST, PUPPETEER, CHROMIUM, JQUERY, QUICKSTART],
+        script: "quickstart/suite.mjs",
+        nightly: false,
+        settings: &[("TESTS", "^the published")],
     },
     Suite {
         name: "browser-versions",
@@ -236,7 +250,7 @@ pub const SUITES: &[Suite] = &[
 /// Runs one suite against a fresh Switchboard. `programs` is where cargo put what it built.
 pub fn run(root: &Path, programs: &Path, suite: &Suite) -> anyhow::Result<Outcome> {
     if let Some(missing) = suite.tools.iter().find(|tool| !tool.present(root)) {
-        return Ok(Outcome::NotRun(format!("no {missing:?}")));
+        return Ok(Outcome::NotRun(missing.missing()));
     }
     let folder = programs.join("counterparts").join(suite.name);
     let program = programs.join("switchboard");
@@ -246,6 +260,7 @@ pub fn run(root: &Path, programs: &Path, suite: &Suite) -> anyhow::Result<Outcom
         Tool::Node { .. } => Command::new("node"),
         Tool::Python { .. } => Command::new(suite.tools[0].folder(root).join("bin/python")),
         Tool::Debian { program, .. } => Command::new(program),
+        Tool::Git { .. } => bail!("a checkout runs no script"),
     };
     command
         .arg(&script)
@@ -257,6 +272,7 @@ pub fn run(root: &Path, programs: &Path, suite: &Suite) -> anyhow::Result<Outcom
         .env("TOOLS", folders(suite))
         .env("OUT", &folder)
         .env("SWITCHBOARD", &program)
+        .envs(suite.tools.iter().filter_map(|tool| tool.checkout(root)))
         .envs(
             suite
                 .settings
@@ -286,7 +302,7 @@ pub fn run(root: &Path, programs: &Path, suite: &Suite) -> anyhow::Result<Outcom
 
 /// Whether the caller of `cargo xtask` chose otherwise: the script has it from the environment.
 fn overridden(setting: &str) -> bool {
-    ["ONLY", "ROUNDS"].contains(&setting) && std::env::var_os(setting).is_some()
+    ["ONLY", "ROUNDS", "TESTS"].contains(&setting) && std::env::var_os(setting).is_some()
 }
 
 /// The folders under `.tools` that a suite needs.
@@ -296,7 +312,7 @@ fn folders(suite: &Suite) -> String {
         .iter()
         .filter_map(|tool| match tool {
             Tool::Node { folder, .. } | Tool::Python { folder, .. } => Some(*folder),
-            Tool::Debian { .. } => None,
+            Tool::Debian { .. } | Tool::Git { .. } => None,
         })
         .collect();
     folders.join(",")

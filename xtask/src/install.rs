@@ -1,4 +1,5 @@
-//! Installing what the counterpart suites need: Debian, npm and PyPI packages, by name.
+//! Installing what the counterpart suites need: Debian, npm and PyPI packages, by name, and programs
+//! that others published as source.
 //!
 //! Libraries go into `.tools/`, one folder each, with a stamp that names what is in it. A library
 //! asked for by a range ("the newest") is looked for again when its stamp is a day old.
@@ -35,7 +36,21 @@ pub enum Tool {
         /// What pip installs.
         package: &'static str,
     },
+    /// A program of node that others published as source, with its packages.
+    Git {
+        /// The folder under `.tools`.
+        folder: &'static str,
+        /// Where it is published.
+        repository: &'static str,
+        /// Its commit.
+        commit: &'static str,
+        /// The variable by which a checkout elsewhere, packages installed, takes its place.
+        variable: &'static str,
+    },
 }
+
+/// A host that is out of reach must not hold the tests up for longer.
+const REACH: Duration = Duration::from_secs(120);
 
 /// A stamp older than this no longer proves that the newest release is in place.
 const FRESH: Duration = Duration::from_secs(24 * 3600);
@@ -46,7 +61,9 @@ impl Tool {
         let tools = root.join(".tools");
         match self {
             Tool::Debian { .. } => tools,
-            Tool::Node { folder, .. } | Tool::Python { folder, .. } => tools.join(folder),
+            Tool::Node { folder, .. } | Tool::Python { folder, .. } | Tool::Git { folder, .. } => {
+                tools.join(folder)
+            }
         }
     }
 
@@ -56,7 +73,35 @@ impl Tool {
             Tool::Debian { program, .. } => on_path(program),
             Tool::Node { .. } => on_path("node") && self.stamped(root),
             Tool::Python { .. } => self.stamped(root),
+            Tool::Git { variable, .. } => {
+                std::env::var_os(variable).is_some() || on_path("npm") && self.stamped(root)
+            }
         }
+    }
+
+    /// What to do for who lacks it.
+    pub fn missing(self) -> String {
+        match self {
+            Tool::Git {
+                repository,
+                commit,
+                variable,
+                ..
+            } => format!(
+                "{repository} could not be had; check {commit} of it out, run `npm ci` in it, and name the folder by {variable}=FOLDER"
+            ),
+            _ => format!("no {self:?}"),
+        }
+    }
+
+    /// The variable and the folder of a checkout.
+    pub fn checkout(self, root: &Path) -> Option<(&'static str, PathBuf)> {
+        let Tool::Git { variable, .. } = self else {
+            return None;
+        };
+        let elsewhere = std::env::var_os(variable).map(PathBuf::from);
+        let folder = elsewhere.unwrap_or_else(|| self.folder(root).join("checkout"));
+        Some((variable, folder))
     }
 
     fn stamp(self, root: &Path) -> PathBuf {
@@ -68,6 +113,15 @@ impl Tool {
     }
 
     fn fresh(self, root: &Path) -> bool {
+        // One commit never changes.
+        if let Tool::Git {
+            commit, variable, ..
+        } = self
+        {
+            let stamp = std::fs::read_to_string(self.stamp(root));
+            return std::env::var_os(variable).is_some()
+                || stamp.is_ok_and(|stamp| stamp.trim() == commit);
+        }
         let age = std::fs::metadata(self.stamp(root))
             .and_then(|data| data.modified())
             .ok()
@@ -83,7 +137,10 @@ pub fn install(root: &Path, tools: &[Tool]) -> anyhow::Result<()> {
     for tool in tools {
         match *tool {
             Tool::Debian { program, package } if !on_path(program) => packages.push(package),
-            Tool::Node { .. } if !on_path("npm") => packages.extend(["nodejs", "npm"]),
+            Tool::Git { .. } if !on_path("git") => packages.push("git"),
+            Tool::Node { .. } | Tool::Git { .. } if !on_path("npm") => {
+                packages.extend(["nodejs", "npm"])
+            }
             Tool::Python { .. } if !has_venv() => packages.extend(["python3", "python3-venv"]),
             _ => {}
         }
@@ -100,6 +157,7 @@ pub fn install(root: &Path, tools: &[Tool]) -> anyhow::Result<()> {
             Tool::Debian { .. } => continue,
             Tool::Node { package, .. } => ("npm", package),
             Tool::Python { package, .. } => ("PyPI", package),
+            Tool::Git { repository, .. } => ("git", repository),
         };
         if tool.present(root) && tool.fresh(root) {
             println!("{kind} {package}: there");
@@ -162,6 +220,32 @@ fn library(root: &Path, tool: Tool) -> anyhow::Result<()> {
             ];
             command::run(Command::new("npm").args(flags).arg(&folder).arg(package))?;
             package
+        }
+        Tool::Git {
+            repository, commit, ..
+        } => {
+            let checkout = folder.join("checkout");
+            if checkout.exists() {
+                std::fs::remove_dir_all(&checkout)?;
+            }
+            std::fs::create_dir_all(&checkout)?;
+            let git = |words: &[&str]| {
+                let mut git = Command::new("git");
+                git.arg("-C").arg(&checkout).args(words);
+                command::run_within(git.env("GIT_TERMINAL_PROMPT", "0"), REACH)
+            };
+            git(&["init", "-q"])?;
+            git(&["fetch", "-q", "--depth", "1", repository, commit])?;
+            git(&["checkout", "-q", "--detach", "FETCH_HEAD"])?;
+            let flags = [
+                "ci",
+                "--no-audit",
+                "--no-fund",
+                "--ignore-scripts",
+                "--omit=dev",
+            ];
+            command::run(Command::new("npm").current_dir(&checkout).args(flags))?;
+            commit
         }
         Tool::Python { package, .. } => {
             if !folder.join("bin/python").is_file() {
