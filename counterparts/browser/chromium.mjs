@@ -9,16 +9,23 @@ import { readFileSync } from 'node:fs';
 
 const here = new URL('.', import.meta.url);
 
-/** Passes TCP on to `port`; `cut` drops all that is open, `block` refuses what comes next, and `lead` leads it elsewhere. */
+/**
+ * Passes TCP on to `port`; `cut` drops all that is open, `block` refuses what comes next, `lead` leads it elsewhere, and
+ * `hold` keeps back what the server says until it is let go.
+ */
 export async function wire(port) {
   const open = new Set();
   let blocked = false;
+  let held;
   const server = createTcp((near) => {
     if (blocked) return near.destroy();
     const far = connect(port, '127.0.0.1');
     for (const [socket, other] of [[near, far], [far, near]]) {
       open.add(socket);
-      socket.on('data', (bytes) => other.write(bytes));
+      socket.on('data', (bytes) => {
+        if (held && socket === far) held.push(() => other.write(bytes));
+        else other.write(bytes);
+      });
       socket.on('error', () => other.destroy());
       socket.on('close', () => (open.delete(socket), other.destroy()));
     }
@@ -29,6 +36,10 @@ export async function wire(port) {
     cut: () => open.forEach((socket) => socket.destroy()),
     block: (on) => (blocked = on),
     lead: (to) => (port = to),
+    hold: (on) => {
+      for (const write of held ?? []) write();
+      held = on ? [] : undefined;
+    },
     close: () => (server.close(), open.forEach((socket) => socket.destroy())),
   };
 }
@@ -98,9 +109,14 @@ export async function chromium(puppeteerFolder, sdks, port) {
       const log = [];
       page.on('console', (message) => log.push(message.text()));
       page.on('pageerror', (error) => log.push(`uncaught: ${error}`));
+      const sounds = [];
+      page.on('response', (response) => {
+        const name = response.url().match(/\/sounds\/releases\/1\.0\.0\/([^?]*)/)?.[1];
+        if (name) sounds.push({ name, status: response.status() });
+      });
       await page.evaluateOnNewDocument((tone) => (window.hum = tone), hum);
       await page.goto(`http://localhost:${server.address().port}/${sdk.name}/`);
-      return new Telephone(page, context, log, hum);
+      return new Telephone(page, context, log, hum, sounds);
     },
     async close() {
       await browser.close();
@@ -113,8 +129,8 @@ const sleep = (ms) => new Promise((wake) => setTimeout(wake, ms));
 
 /** One page with a telephone in it. */
 class Telephone {
-  constructor(page, context, log, hum) {
-    Object.assign(this, { page, context, log, hum, seen: 0 });
+  constructor(page, context, log, hum, sounds) {
+    Object.assign(this, { page, context, log, hum, sounds, seen: 0 });
   }
 
   /** Runs one of the page's words. */
@@ -150,30 +166,38 @@ class Telephone {
 
   /** Waits until the loudest tone is the wanted one; `who` makes it, for the table. */
   hears(frequency, who, seconds = 10) {
-    return this.hearsOne([frequency], who, seconds);
+    return this.#listen(who, seconds, `${frequency} Hz is not heard`, async () => {
+      const { frequency: found, level } = await this.do('listen');
+      return { found, level, good: level > -60 && Math.abs(found - frequency) < 12 };
+    });
   }
 
-  /** Waits until the loudest tone is one of those. */
-  async hearsOne(frequencies, who, seconds = 10) {
+  /** Waits until several tones are heard at once, each about as loud. */
+  hearsAll(frequencies, who, seconds = 10) {
+    return this.#listen(who, seconds, `${frequencies} Hz are not heard at once`, async () => {
+      const levels = await this.do('levels', frequencies);
+      const level = Math.min(...levels);
+      return { found: frequencies[0], level, good: level > -60 && Math.max(...levels) - level < 12 };
+    });
+  }
+
+  /** Waits until one tone is heard, and of `everybody` else's at most a thousandth. */
+  hearsOnly(frequency, who, everybody, seconds = 10) {
+    const others = everybody.filter((other) => other !== frequency);
+    return this.#listen(who, seconds, `${frequency} Hz is not all that is heard`, async () => {
+      const [level, ...rest] = await this.do('levels', [frequency, ...others]);
+      const below = level - Math.max(...rest);
+      return { found: frequency, level, below, rest, good: level > -60 && below > 30 };
+    });
+  }
+
+  async #listen(who, seconds, why, look) {
     let last;
     for (const end = Date.now() + seconds * 1000; Date.now() < end; await sleep(100)) {
-      last = await this.do('listen');
-      if (last.level > -60 && frequencies.some((frequency) => Math.abs(last.frequency - frequency) < 12)) {
-        this.heard(who, last.frequency, last.level);
-        return;
-      }
+      last = await look();
+      if (last.good) return this.heard(who, last.found, last.level, last.below);
     }
-    throw new Error(`${frequencies} Hz is not heard, but ${JSON.stringify(last)}; the page's last events: ${(await this.names()).slice(-6)}`);
-  }
-
-  /** Waits until it is quiet. */
-  async hearsNothing(seconds = 5) {
-    let last;
-    for (const end = Date.now() + seconds * 1000; Date.now() < end; await sleep(150)) {
-      last = await this.do('listen');
-      if (last.level < -70) return;
-    }
-    throw new Error(`it should be quiet: ${JSON.stringify(last)}`);
+    throw new Error(`${why}, but ${JSON.stringify(last)}; the page's last events: ${(await this.names()).slice(-6)}`);
   }
 
   /** The page is closed as by a human, who is not asked whether they mean it. */

@@ -3,8 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { askedAt, client, heardBy, PHONE, phoneWav, people, SERVER, since, sleep, until, virtual } from './stage.mjs';
-import { loudest } from './wav.mjs';
+import { askedAt, client, PHONE, phoneWav, people, SERVER, since, sleep, until, virtual } from './stage.mjs';
 
 export async function opus(lane, sdk) {
   // From 1.7 a page says which codecs it prefers.
@@ -20,10 +19,10 @@ export async function opus(lane, sdk) {
     await alice.until('call.accept');
     await alice.hears(SERVER, 'program');
     assert.deepEqual(await alice.do('codecs'), { sends: 'audio/opus', hears: 'audio/opus', limit: '20000' });
-    await alice.do('press', '12#4');
+    await alice.do('press', '12#456789*01');
     const sid = await alice.do('sid');
     const request = await until('the keys', () => askedAt('/digits').find((request) => request.form.CallSid === sid));
-    assert.equal(request.form.Digits, '12');
+    assert.equal(request.form.Digits, '12#456789*01');
     await client.calls(sid).update({ status: 'completed' });
     await alice.until('call.disconnect');
   });
@@ -37,11 +36,7 @@ export async function opus(lane, sdk) {
     await alice.hears(PHONE, 'telephone');
     await sleep(1500);
     await alice.do('hangUp');
-    const heard = await until('the recording', async () => {
-      const wav = await heardBy(lane.phone).catch(() => undefined);
-      return wav?.seconds > 1 && wav;
-    });
-    assert.ok(Math.abs(loudest(heard) - 440) < 15, `the telephone heard ${loudest(heard)} Hz`);
+    await lane.phoneHears(sdk, 'prefers Opus: talks with a telephone', 440, 'alice', [PHONE]);
   });
 
   // voice-client-90

@@ -101,10 +101,10 @@
 
   const ears = new Map();
 
-  /** The loudest tone of what the call brings, in Hz, and its level in dB. */
-  async function listen() {
+  /** What the call brings, as levels in dB, one for each of so many Hz. */
+  async function spectrum() {
     const stream = call?.getRemoteStream();
-    if (!stream || stream.getAudioTracks().length === 0) return { frequency: 0, level: -200 };
+    if (!stream || stream.getAudioTracks().length === 0) return undefined;
     await audio.resume();
     let ear = ears.get(stream.id);
     if (!ear) {
@@ -123,14 +123,33 @@
     }
     const bins = new Float32Array(ear.frequencyBinCount);
     ear.getFloatFrequencyData(bins);
+    return { bins, width: audio.sampleRate / ear.fftSize };
+  }
+
+  /** The loudest tone in Hz, and its level in dB. */
+  async function listen() {
+    const heard = await spectrum();
+    if (!heard) return { frequency: 0, level: -200 };
+    const { bins, width } = heard;
     let best = 1;
     for (let at = 1; at < bins.length; at += 1) if (bins[at] > bins[best]) best = at;
-    return { frequency: (best * audio.sampleRate) / ear.fftSize, level: bins[best] };
+    return { frequency: best * width, level: bins[best] };
+  }
+
+  /** The level of each of some tones, in dB. */
+  async function levels(frequencies) {
+    const heard = await spectrum();
+    return frequencies.map((frequency) => {
+      if (!heard) return -200;
+      const at = Math.round(frequency / heard.width);
+      return Math.max(-200, ...heard.bins.slice(at - 1, at + 2));
+    });
   }
 
   window.phone = {
     events,
     listen,
+    levels,
     slow: (milliseconds) => (slowness = milliseconds),
     openMicrophones: () => microphones.filter((track) => track.readyState === 'live').length,
     busy: () => Boolean(device.isBusy ?? device.activeConnection?.()),
@@ -205,6 +224,8 @@
       return { busy, ended, accepted, late, notices, microphones: window.phone.openMicrophones(), heard: await received(1), names: past.map(({ name }) => name).join() };
     },
     received: () => received(1),
+    /** Whether our answer to a call is made, which is then sent. */
+    answered: () => connections.at(-1)?.signalingState === 'stable' && Boolean(connections.at(-1).localDescription?.sdp),
     /** The words are from now on about the call with this identifier. */
     pick: (sid) => Boolean((call = calls.find((known) => known.parameters.CallSid === sid) ?? call)),
     connectToken: () => call.connectToken,

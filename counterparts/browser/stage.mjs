@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import assert from 'node:assert/strict';
 
 import { chromium, wire } from './chromium.mjs';
-import { burstsWav, readWav, toneWav } from './wav.mjs';
+import { burstsWav, loudest, loudness, readWav, toneWav } from './wav.mjs';
 
 export const tools = dirname(process.env.LIBRARY);
 export const twilio = createRequire(`${join(tools, 'node-newest')}/`)('twilio');
@@ -65,7 +65,7 @@ const application = createServer((request, response) => {
     const valid = twilio.validateRequest(secret, request.headers['x-twilio-signature'] ?? '', `${base}${request.url}`, form);
     asked.push({ path, form, valid, at: Date.now() });
     const document = documents.get(path);
-    if (document instanceof Buffer) return response.writeHead(200, { 'content-type': 'audio/wav' }).end(document);
+    if (document instanceof Buffer) return response.writeHead(200, { 'content-type': 'audio/wav', 'access-control-allow-origin': '*' }).end(document);
     response.writeHead(200, { 'content-type': 'text/xml' }).end(typeof document === 'function' ? document(form) : (document ?? '<Response/>'));
   });
 });
@@ -86,6 +86,9 @@ export const arriving = new Map();
 documents.set('/arriving', (form) => [...arriving].find(([from]) => form.From.includes(from))?.[1] ?? '<Response/>');
 const hum = `<Play loop="0">${base}/server.wav</Play>`;
 documents.set('/hum', `<Response>${hum}</Response>`);
+// A tone for a moment, then what it hears itself.
+documents.set('/short.wav', toneWav(SERVER, 2));
+documents.set('/talk', `<Response><Play>${base}/short.wav</Play><Echo/></Response>`);
 // What the page asks for is what it gets, as in the vendor's quick start.
 documents.set('/voice', (form) => {
   const to = form.To ?? '';
@@ -97,9 +100,10 @@ documents.set('/voice', (form) => {
   }
   if (to.startsWith('+')) return `<Response><Dial answerOnBridge="true" callerId="${ready.numbers.yours}"><Number>${to}</Number></Dial></Response>`;
   if (to.startsWith('sip:')) return `<Response><Dial answerOnBridge="true"><Sip>${to}</Sip></Dial></Response>`;
-  if (to === 'digits') return `<Response><Gather numDigits="4" timeout="15" action="${base}/digits">${hum}</Gather></Response>`;
+  if (to === 'digits') return `<Response><Gather numDigits="12" finishOnKey="" timeout="15" action="${base}/digits">${hum}</Gather></Response>`;
   if (to === 'bursts') return `<Response><Play loop="0">${base}/bursts.wav</Play></Response>`;
   if (to === 'keys') return `<Response><Pause length="1"/><Play digits="5w5w5w5w5w5w5w5w5w5w"/></Response>`;
+  if (to === 'talk') return documents.get('/talk');
   return `<Response>${hum}</Response>`;
 });
 documents.set('/digits', `<Response>${hum}</Response>`);
@@ -146,6 +150,13 @@ export async function heardBy(number) {
   return readWav(Buffer.from(await answer.arrayBuffer()));
 }
 
+/** That a recording has that tone, and of no other much. */
+export function hearsTone(wav, hum, others, ear) {
+  const found = loudest(wav);
+  assert.ok(Math.abs(found - hum) < 15, `${ear} heard ${found} Hz`);
+  for (const other of others) assert.ok(loudness(wav, other) < loudness(wav, hum) / 300, `${ear} heard ${other} Hz, too`);
+}
+
 /** Waits until a call has a status. */
 export const state = async (sid, wanted, seconds = 15) =>
   until(`${sid} ${wanted}`, async () => {
@@ -165,8 +176,8 @@ let failures = 0;
 export function finish() {
   if (heard.length) {
     console.log('-- who heard whom');
-    console.log(['SDK', 'test', 'who', 'heard', 'Hz', 'dB'].map((text, at) => text.padEnd([8, 34, 9, 20, 6, 4][at])).join(''));
-    for (const row of heard) console.log(row.map((text, at) => String(text).padEnd([8, 34, 9, 20, 6, 4][at])).join(''));
+    const widths = [8, 34, 11, 22, 6, 6, 12];
+    for (const row of [['SDK', 'test', 'who', 'heard', 'Hz', 'dB', 'others below'], ...heard]) console.log(row.map((text, at) => String(text).padEnd(widths[at])).join(''));
     console.log('--');
   }
   application.close();
@@ -189,6 +200,22 @@ export class Lane {
     this.cable.close();
   }
 
+  /** Writes down who heard whom. */
+  heard(sdk, name, ear, who, frequency, level = '', below = '') {
+    const round = (value) => (value === '' ? '' : Math.round(value));
+    heard.push([sdk.name, name.split(/[,:]/)[0].slice(0, 33), ear, who, round(frequency), round(level), round(below)]);
+  }
+
+  /** What a virtual telephone heard in its call with a page that hums: that tone, nobody else's. */
+  async phoneHears(sdk, name, hum, who, others = []) {
+    const wav = await until('the recording', async () => {
+      const wav = await heardBy(this.phone).catch(() => undefined);
+      return wav?.seconds > 1 && wav;
+    });
+    hearsTone(wav, hum, others, 'the telephone');
+    this.heard(sdk, name, 'telephone', who, hum);
+  }
+
   /** Runs one test of one SDK; `act` is given a function that opens telephones. */
   async test(sdk, name, act) {
     if (process.env.TESTS && !new RegExp(process.env.TESTS).test(name)) return;
@@ -197,7 +224,7 @@ export class Lane {
     try {
       await act(async (identity, hum, options = {}) => {
         const page = await this.browser.open(sdk, hum);
-        page.heard = (who, frequency, level) => heard.push([sdk.name, name.split(/[,:]/)[0].slice(0, 33), identity.split('_')[0], who, Math.round(frequency), Math.round(level)]);
+        page.heard = (who, frequency, level, below = '') => this.heard(sdk, name, identity.split('_')[0], who, frequency, level, below);
         open.push(page);
         await page.do('start', options.token ?? token(identity), options.device ?? {}, options.register ?? true);
         if (options.register ?? true) await page.until('device.ready', 20);
@@ -209,6 +236,7 @@ export class Lane {
       console.log(`not ok ${sdk.name} ${name}: ${String(error?.stack ?? error).split('\n').slice(0, 5).join(' | ')}`);
     } finally {
       this.cable.block(false);
+      this.cable.hold(false);
       for (const page of open) await page.close().catch(() => {});
     }
   }
