@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use model::account::{Account, AccountStatus};
 use model::ip_access_control_list::IpNetwork;
 use model::phone_number::{IncomingPhoneNumber, PhoneNumber};
 use model::sid::{AccountSid, CredentialListSid};
@@ -52,6 +53,20 @@ impl Rim {
             names.extend(LOCAL_NAMES.map(str::to_owned));
         }
         names
+    }
+
+    /// Whether an account and its owner may do anything.
+    pub async fn is_active(&self, account: AccountSid) -> Result<bool, Error> {
+        let accounts = self.store.accounts();
+        let active = |account: &Account| account.status == AccountStatus::Active;
+        let Some(account) = accounts.find(account).await?.filter(active) else {
+            return Ok(false);
+        };
+        Ok(!account.is_subaccount()
+            || accounts
+                .find(account.owner)
+                .await?
+                .is_some_and(|o| active(&o)))
     }
 
     /// What guards a domain.

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 
 use browser::{Fault, Invited};
 use model::application::Application;
+use model::error_code::ErrorCode;
 use model::sid::CallSid;
 use model::sip_domain::{MappingUse, SipDomain};
 use model::trunk::TrunkMedia;
-use sip::{Admission, Method, RequestFacts, Secret, Uri};
+use sip::{Admission, Method, RequestFacts, Secret, Transport, Uri};
 use voice::input::{CallEvents, Incoming, Instructions, LegId};
 
 use crate::rim::Rim;
@@ -19,8 +20,8 @@ pub enum Verdict {
     Refuse {
         /// SIP status.
         status: u16,
-        /// Phrase; empty is the usual one.
-        reason: &'static str,
+        /// Why, for the debugger of whoever calls.
+        error: Option<ErrorCode>,
     },
     /// Taken.
     Take {
@@ -32,13 +33,29 @@ pub enum Verdict {
         signalling: SocketAddr,
         /// Whether sound is taken only from where it is described to come from.
         described: bool,
+        /// Whether plain sound is refused.
+        secure: bool,
     },
 }
 
 const NOT_FOUND: Verdict = Verdict::Refuse {
     status: 404,
-    reason: "",
+    error: None,
 };
+
+fn refuse(status: u16, reason: &str) -> Admission {
+    Admission::Refuse {
+        status,
+        reason: reason.to_owned(),
+        headers: Vec::new(),
+    }
+}
+
+/// The header by which a refusal says why (contract 3.9).
+pub fn twilio_error(code: ErrorCode) -> (String, String) {
+    let text = format!("{} {}", code.code, code.text);
+    ("X-Twilio-Error".to_owned(), text)
+}
 
 /// Whether a request may come in, and against which password it is checked. Deny by default: an
 /// address we do not know and a domain we do not have are refused.
@@ -47,10 +64,7 @@ pub async fn admit(rim: &Rim, username: Option<&str>, facts: &RequestFacts) -> A
         Ok(admission) => admission,
         Err(error) => {
             tracing::error!(%error, "nobody can be let in while the database cannot be read");
-            Admission::Refuse {
-                status: 503,
-                reason: String::new(),
-            }
+            refuse(503, "")
         }
     }
 }
@@ -71,16 +85,17 @@ async fn decide(
         &facts.request_uri.host
     };
     let Some(domain) = rim.domain(host).await? else {
-        return Ok(Admission::Refuse {
-            status: if registering { 403 } else { 404 },
-            reason: String::new(),
-        });
+        return Ok(refuse(if registering { 403 } else { 404 }, ""));
     };
+    if domain.secure && facts.flow.transport != Transport::Tls {
+        return Ok(refuse(403, "This domain takes TLS only"));
+    }
     if registering && !domain.sip_registration {
-        return Ok(Admission::Refuse {
-            status: 403,
-            reason: "registration is switched off for this domain".to_owned(),
-        });
+        return Ok(refuse(403, "Registration is switched off for this domain"));
+    }
+    // Calls are looked at when the caller is known, so that only those who may call are told.
+    if registering && !rim.is_active(domain.account).await? {
+        return Ok(refuse(403, ""));
     }
     let purpose = if registering {
         MappingUse::Registrations
@@ -94,19 +109,22 @@ async fn decide(
             .iter()
             .any(|network| network.contains(source))
     {
-        // 32201: the source address is in none of the domain's lists.
+        let code = ErrorCode::SIP_SOURCE_NOT_ALLOWED;
+        let text = format!(
+            "{source} is in no access control list of {}",
+            domain.domain_name
+        );
+        rim.alert(domain.account, code, text);
         return Ok(Admission::Refuse {
             status: 403,
             reason: String::new(),
+            headers: vec![twilio_error(code)],
         });
     }
     if lists.credential_lists.is_empty() {
         // Address lists alone let calls in; a domain without any list lets nobody in.
         return Ok(if lists.addresses.is_empty() || registering {
-            Admission::Refuse {
-                status: 403,
-                reason: String::new(),
-            }
+            refuse(403, "")
         } else {
             Admission::Allow
         });
@@ -114,6 +132,10 @@ async fn decide(
     let Some(username) = username else {
         return Ok(Admission::Challenge);
     };
+    // A password lets its own user register, nobody else (RFC 3261 section 10.3 step 4).
+    if registering && facts.to.uri.user_name().as_deref() != Some(username) {
+        return Ok(refuse(403, "This user may not register for another"));
+    }
     let password = rim.password(&lists.credential_lists, username).await?;
     // An unknown user looks like a wrong password: checked against a secret nobody has.
     Ok(Admission::Verify(Secret::Password(
@@ -128,30 +150,24 @@ pub async fn resolve(
     offer: Option<String>,
     user: Option<String>,
 ) -> Verdict {
-    match find(rim, &facts, user).await {
-        Ok(Some((incoming, described))) => Verdict::Take {
-            incoming: Box::new(incoming),
-            offer,
-            signalling: facts.flow.remote,
-            described,
-        },
-        Ok(None) => NOT_FOUND,
+    match find(rim, facts, offer, user).await {
+        Ok(verdict) => verdict,
         Err(error) => {
             tracing::error!(%error, "a call was refused because the database cannot be read");
             Verdict::Refuse {
                 status: 503,
-                reason: "",
+                error: None,
             }
         }
     }
 }
 
-/// The call, and whether its sound is taken only from where it is described to come from.
 async fn find(
     rim: &Rim,
-    facts: &RequestFacts,
+    facts: RequestFacts,
+    offer: Option<String>,
     user: Option<String>,
-) -> Result<Option<(Incoming, bool)>, store::Error> {
+) -> Result<Verdict, store::Error> {
     let called = facts.request_uri.user_name().unwrap_or_default();
     let trunks = rim.trunks_from(facts.flow.remote).await?;
     let over_trunk = user.is_none() && !trunks.is_empty();
@@ -160,15 +176,34 @@ async fn find(
     } else {
         rim.domain(&facts.request_uri.host).await?
     };
-    let number = rim.number(&called).await?;
+    // A user of a domain reaches the numbers of its account; whatever else he dials is the domain's
+    // program to judge.
+    let number = rim
+        .number(&called)
+        .await?
+        .filter(|number| (domain.as_ref()).is_none_or(|domain| domain.account == number.account));
+    let account = match (&number, &domain) {
+        (Some(number), _) => number.account,
+        (None, Some(domain)) => domain.account,
+        (None, None) => return Ok(NOT_FOUND),
+    };
+    if !rim.is_active(account).await? {
+        let error = match number {
+            Some(_) => ErrorCode::INCOMING_CALL_REJECTED,
+            None => ErrorCode::SIP_ACCOUNT_INACTIVE,
+        };
+        let text = format!("A call to {called} was rejected: the account is not active");
+        rim.alert(account, error, text);
+        return Ok(Verdict::Refuse {
+            status: 403,
+            error: Some(error),
+        });
+    }
+    let secure = domain.as_ref().is_some_and(|domain| domain.secure);
     let mut incoming = Incoming {
         call: CallSid::from_bytes(rand::random()),
         leg: LegId(0),
-        account: match (&number, &domain) {
-            (Some(number), _) => number.account,
-            (None, Some(domain)) => domain.account,
-            (None, None) => return Ok(None),
-        },
+        account,
         from: party(&facts.from.uri, over_trunk),
         to: party(&facts.to.uri, over_trunk),
         caller_name: facts.from.display.clone(),
@@ -183,7 +218,7 @@ async fn find(
         parameters: Vec::new(),
     };
     if let Some(domain) = &domain {
-        incoming.parameters = sip_parameters(facts, domain, user.as_deref());
+        incoming.parameters = sip_parameters(&facts, domain, user.as_deref());
     }
     match (number, domain) {
         (Some(number), _) => {
@@ -193,13 +228,22 @@ async fn find(
             incoming.application = number.voice_application;
         }
         (None, Some(domain)) => incoming.instructions = of_domain(domain),
-        (None, None) => return Ok(None),
+        (None, None) => return Ok(NOT_FOUND),
     }
     let has_program = incoming.instructions.url.is_some() || incoming.instructions.twiml.is_some();
     let described = trunks
         .first()
         .is_some_and(|trunk| over_trunk && trunk.media == TrunkMedia::Described);
-    Ok(has_program.then_some((incoming, described)))
+    if !has_program {
+        return Ok(NOT_FOUND);
+    }
+    Ok(Verdict::Take {
+        incoming: Box::new(incoming),
+        offer,
+        signalling: facts.flow.remote,
+        described,
+        secure,
+    })
 }
 
 /// The program of a call from a browser: that of the application its token names.

@@ -140,6 +140,8 @@ pub struct MediaPort {
     session_id: u64,
     /// Whether sound is taken only from where the description says.
     pub described: bool,
+    /// Whether plain sound is refused.
+    pub encrypted: bool,
 }
 
 impl std::fmt::Debug for MediaPort {
@@ -158,6 +160,7 @@ impl MediaPort {
             srtp_key: None,
             session_id: rand::random::<u32>().into(),
             described: false,
+            encrypted: false,
         }
     }
 
@@ -264,6 +267,11 @@ impl MediaPort {
         let secure = offer
             .audio()
             .is_some_and(|audio| audio.protocol.to_ascii_uppercase().starts_with("RTP/SAVP"));
+        // What began encrypted stays so (RFC 3264 section 8 leaves it to us): an offer in plain is a
+        // mistake, or somebody between us and the telephone.
+        if !secure && (self.encrypted || self.secure()) {
+            return Err(sip::sdp::Disagreement::Encryption.into());
+        }
         let local = self.describe(secure);
         let answer = sip::sdp::answer(&local, &offer)?;
         self.configure(&answer.agreed, signalling)?;

@@ -332,6 +332,7 @@ impl Network {
                 let refusal = Admission::Refuse {
                     status: 403,
                     reason: String::new(),
+                    headers: Vec::new(),
                 };
                 self.sip.admit(
                     now,

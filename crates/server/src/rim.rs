@@ -4,11 +4,14 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use model::alert::{Alert, Level};
+use model::error_code::ErrorCode;
 use model::event::Event;
 use model::now::Wall;
 use model::owed::Owed;
-use model::sid::{AccountSid, CallSid};
+use model::sid::{AccountSid, CallSid, NotificationSid};
 use store::{Change, IdempotencyToken, Outstanding, Store};
 use tokio::sync::{mpsc, oneshot};
 use voice::Input;
@@ -50,7 +53,14 @@ pub struct Rim {
     owed: mpsc::Sender<Vec<Outstanding>>,
     /// Questions of the API that wait for the engine's reply.
     questions: Arc<Mutex<HashMap<RequestId, oneshot::Sender<Reply>>>>,
+    /// What strangers brought about lately, by whom it was told to.
+    told: Arc<Mutex<HashMap<(AccountSid, u32), Instant>>>,
 }
+
+/// How long an account is not told the same of strangers again.
+const QUIET: Duration = Duration::from_secs(60);
+/// How many such alerts are remembered; beyond, further ones are not told.
+const MOST_TOLD: usize = 10_000;
 
 impl Rim {
     /// `owner` gets the results, `owed` the callbacks that are newly owed.
@@ -79,6 +89,7 @@ impl Rim {
             owner,
             owed,
             questions: Arc::default(),
+            told: Arc::default(),
         }
     }
 
@@ -133,6 +144,38 @@ impl Rim {
                     tracing::error!(%error, "a report was not written down; make room on the disk");
                 }
             });
+    }
+
+    /// Tells an account what a stranger brought about; the same once a minute, since strangers can
+    /// repeat it as often as they like.
+    pub fn alert(&self, account: AccountSid, code: ErrorCode, text: String) {
+        let now = clock::now();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|_, at| now.instant.saturating_duration_since(*at) < QUIET);
+        if told.len() >= MOST_TOLD || told.contains_key(&(account, code.code)) {
+            return;
+        }
+        told.insert((account, code.code), now.instant);
+        drop(told);
+        let alert = Alert {
+            sid: NotificationSid::from_bytes(rand::random()),
+            account,
+            call: None,
+            code,
+            level: Level::Error,
+            text,
+            request_url: None,
+            request_method: None,
+            request_variables: None,
+            response_headers: None,
+            response_body: None,
+            created: now.wall,
+        };
+        let change = Change {
+            alerts: vec![alert],
+            ..Change::default()
+        };
+        self.write_down(change, |_| {});
     }
 
     /// Writes down what the owner does not wait for; `then` is told whether it is on disk.

@@ -50,6 +50,8 @@ pub enum Admission {
         status: u16,
         /// Empty: the usual phrase.
         reason: String,
+        /// Further headers.
+        headers: Vec<(String, String)>,
     },
     /// Say nothing at all, as towards scanners.
     Ignore,

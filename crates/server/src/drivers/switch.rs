@@ -523,16 +523,18 @@ impl Node {
     }
 
     fn handle_verdict(&mut self, now: Now, dialog: DialogKey, verdict: Verdict) {
-        let (mut incoming, offer, signalling, described) = match verdict {
-            Verdict::Refuse { status, reason } => {
-                return self.sip.reject(now.instant, dialog, status, reason);
+        let (mut incoming, offer, signalling, described, secure) = match verdict {
+            Verdict::Refuse { status, error } => {
+                let headers = error.map(inbound::twilio_error).into_iter().collect();
+                return (self.sip).reject_with(now.instant, dialog, status, "", headers);
             }
             Verdict::Take {
                 incoming,
                 offer,
                 signalling,
                 described,
-            } => (incoming, offer, signalling, described),
+                secure,
+            } => (incoming, offer, signalling, described, secure),
         };
         let mut media = match self.media.open() {
             Ok(media) => media,
@@ -542,6 +544,7 @@ impl Node {
             }
         };
         media.described = described;
+        media.encrypted = secure;
         let description = match offer {
             Some(offer) => match media.answer(&offer, signalling) {
                 Ok(description) => description,
@@ -550,7 +553,7 @@ impl Node {
                     return self.sip.reject(now.instant, dialog, 488, "");
                 }
             },
-            None => media.offer(false),
+            None => media.offer(secure),
         };
         let id = self.legs.incoming_id();
         incoming.leg = id;

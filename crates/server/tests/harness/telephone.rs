@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use sip::digest::{self, DigestFields};
+use sip::header::NameAddr;
 use sip::message::parse::parse;
-use sip::{Credentials, HeaderName, Message, Request, Secret};
+use sip::{Credentials, HeaderName, Message, Request, Response, Secret};
 use tokio::net::UdpSocket;
 
 use crate::harness::{SOON, Server};
@@ -19,6 +20,8 @@ pub struct Telephone {
     /// Where it is.
     pub address: SocketAddr,
     user: String,
+    /// What it answers challenges with.
+    pub password: String,
     cseq: u32,
 }
 
@@ -30,6 +33,7 @@ impl Telephone {
             address: socket.local_addr().unwrap(),
             socket,
             user: user.to_owned(),
+            password: "switchboard".to_owned(),
             cseq: 0,
         }
     }
@@ -119,44 +123,153 @@ impl Telephone {
 
     /// Registers with the password of the seeded users; the challenge it answered.
     pub async fn register(&mut self, server: &Server) -> String {
-        let (domain, at) = (server.fact("sip_domain"), server.fact("sip"));
-        let mut authorization = String::new();
-        let mut challenge = String::new();
-        loop {
-            self.cseq += 1;
-            let (user, address, cseq) = (&self.user, self.address, self.cseq);
-            let text = format!(
-                "REGISTER sip:{domain} SIP/2.0\r\nVia: SIP/2.0/UDP {address};rport;branch=z9hG4bK{address}{cseq}\r\n\
-                 From: <sip:{user}@{domain}>;tag=r\r\nTo: <sip:{user}@{domain}>\r\nCall-ID: r{address}\r\n\
-                 CSeq: {cseq} REGISTER\r\nMax-Forwards: 70\r\nContact: <sip:{user}@{address}>\r\nExpires: 300\r\n\
-                 {authorization}Content-Length: 0\r\n\r\n"
-            );
-            self.say(at, &text).await;
-            let response = loop {
-                match self.hear_within(SOON).await {
-                    Some((Message::Response(response), _)) => break response,
-                    Some(_) => {}
-                    None => panic!("no answer to REGISTER"),
-                }
-            };
-            if response.status == 200 {
-                return challenge;
-            }
-            assert!(
-                response.status == 401 && authorization.is_empty(),
-                "{response:?}"
-            );
-            let offered = response.headers.value(HeaderName::WwwAuthenticate).unwrap();
-            let credentials = Credentials {
-                username: self.user.clone(),
-                secret: Secret::Password(server.fact("sip_password").to_owned()),
-                realm: None,
-            };
-            let fields = DigestFields::parse(offered).unwrap();
-            let uri = format!("sip:{domain}");
-            let answer = digest::answer(&fields, &credentials, "REGISTER", &uri, "cn", 1).unwrap();
-            authorization = format!("Authorization: {answer}\r\n");
-            challenge = offered.to_owned();
-        }
+        let user = self.user.clone();
+        let contact = self.contact();
+        let (response, challenge) = self.register_as(server, &user, &contact).await;
+        assert_eq!(response.status, 200, "{response:?}");
+        challenge.expect("nobody registers without a challenge")
     }
+
+    /// Its Contact header, and for how long.
+    pub fn contact(&self) -> String {
+        format!(
+            "Contact: <sip:{}@{}>\r\nExpires: 300\r\n",
+            self.user, self.address
+        )
+    }
+
+    /// Registers the address of `user` with its own password; the answer, and the challenge that came
+    /// before it.
+    pub async fn register_as(
+        &mut self,
+        server: &Server,
+        user: &str,
+        headers: &str,
+    ) -> (Response, Option<String>) {
+        let domain = server.fact("sip_domain").to_owned();
+        let uri = format!("sip:{domain}");
+        let to = format!("sip:{user}@{domain}");
+        let (response, _, challenge) = self.ask(server, "REGISTER", &uri, &to, headers, "").await;
+        (response, challenge)
+    }
+
+    /// Calls somebody; the answer, and the call.
+    pub async fn call(&mut self, server: &Server, to: &str, body: &str) -> (Response, Dialog) {
+        let contact = format!("Contact: <sip:{}@{}>\r\n", self.user, self.address);
+        let (response, dialog, _) = self.ask(server, "INVITE", to, to, &contact, body).await;
+        (response, dialog)
+    }
+
+    /// A request outside any call, sent again with the password when it is challenged; its final
+    /// answer, and the challenge.
+    pub async fn ask(
+        &mut self,
+        server: &Server,
+        method: &str,
+        uri: &str,
+        to: &str,
+        headers: &str,
+        body: &str,
+    ) -> (Response, Dialog, Option<String>) {
+        let domain = server.fact("sip_domain").to_owned();
+        let mut dialog = Dialog {
+            uri: uri.to_owned(),
+            from: format!("<sip:{}@{domain}>;tag=t{}", self.user, self.address.port()),
+            to: format!("<{to}>"),
+            call_id: match method {
+                "REGISTER" => format!("r{}", self.address),
+                _ => format!("c{}{}", self.address, self.cseq),
+            },
+        };
+        let response = self
+            .within(server, &mut dialog, method, headers, body)
+            .await;
+        if response.status != 401 {
+            return (response, dialog, None);
+        }
+        let offered = response.headers.value(HeaderName::WwwAuthenticate).unwrap();
+        let credentials = Credentials {
+            username: self.user.clone(),
+            secret: Secret::Password(self.password.clone()),
+            realm: None,
+        };
+        let fields = DigestFields::parse(offered).unwrap();
+        let answer = digest::answer(&fields, &credentials, method, uri, "cn", 1).unwrap();
+        let headers = format!("{headers}Authorization: {answer}\r\n");
+        dialog.uri = uri.to_owned();
+        dialog.to = format!("<{to}>");
+        let response = self
+            .within(server, &mut dialog, method, &headers, body)
+            .await;
+        (response, dialog, Some(offered.to_owned()))
+    }
+
+    /// A request of a call; its final answer. What else comes meanwhile is passed over.
+    pub async fn within(
+        &mut self,
+        server: &Server,
+        dialog: &mut Dialog,
+        method: &str,
+        headers: &str,
+        body: &str,
+    ) -> Response {
+        self.cseq += 1;
+        let (address, cseq) = (self.address, self.cseq);
+        let Dialog {
+            uri,
+            from,
+            to,
+            call_id,
+        } = dialog.clone();
+        let branch = format!("z9hG4bK{}c{cseq}", address.port());
+        let request = |method: &str, to: &str, branch: &str, more: &str, body: &str| {
+            let kind = match body {
+                "" => "",
+                _ => "Content-Type: application/sdp\r\n",
+            };
+            format!(
+                "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {address};rport;branch={branch}\r\n\
+                 From: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
+                 Max-Forwards: 70\r\n{more}{kind}Content-Length: {}\r\n\r\n{body}",
+                body.len()
+            )
+        };
+        let text = request(method, &to, &branch, headers, body);
+        self.say(server.fact("sip"), &text).await;
+        let response = loop {
+            match self.hear_within(SOON).await {
+                Some((Message::Response(response), _)) => {
+                    let of = response.headers.value(HeaderName::CSeq).unwrap();
+                    if response.status >= 200 && of == format!("{cseq} {method}") {
+                        break response;
+                    }
+                }
+                Some(_) => {}
+                None => panic!("no answer to {method}"),
+            }
+        };
+        if method == "INVITE" {
+            let to = response.headers.value(HeaderName::To).unwrap();
+            let good = response.status < 300;
+            if let Some(contact) = response.headers.value(HeaderName::Contact).filter(|_| good) {
+                let contact = NameAddr::parse(contact).unwrap();
+                dialog.uri = contact.uri.to_string();
+                dialog.to = to.to_owned();
+            }
+            let acknowledged = if good { format!("{branch}a") } else { branch };
+            let ack = request("ACK", to, &acknowledged, "", "");
+            self.say(server.fact("sip"), &ack).await;
+        }
+        response
+    }
+}
+
+/// What a request of a call is made from.
+#[derive(Debug, Clone)]
+pub struct Dialog {
+    /// Where requests go.
+    pub uri: String,
+    from: String,
+    to: String,
+    call_id: String,
 }

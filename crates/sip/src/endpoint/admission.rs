@@ -3,6 +3,7 @@
 use super::Endpoint;
 use crate::digest::{self, DigestFields, Secret};
 use crate::event::{Admission, ChallengeId, Event, RequestFacts};
+use crate::invite::add_headers;
 use crate::message::{HeaderName, Method};
 use crate::timers::Timer;
 use std::net::IpAddr;
@@ -60,13 +61,20 @@ impl Endpoint {
             Admission::Allow => self.admitted(now, id, None),
             Admission::Challenge => self.challenge(now, id, false),
             Admission::Verify(secret) => self.verify(now, id, &secret),
-            Admission::Refuse { status, reason } => {
+            Admission::Refuse {
+                status,
+                reason,
+                headers,
+            } => {
                 let status = if (300..700).contains(&status) {
                     status
                 } else {
                     500
                 };
-                self.respond_plain(now, id, status, &reason);
+                if let Some(mut response) = self.response_for(id, status, &reason) {
+                    add_headers(&mut response.headers, &headers);
+                    self.respond(now, id, response);
+                }
             }
             Admission::Ignore => self.end_server(id),
         }

@@ -229,6 +229,11 @@ impl Endpoint {
                 .headers
                 .push(HeaderName::Server, self.config.user_agent.clone());
         }
+        // Without it a caller may try again at once (RFC 3261 section 21.5.4).
+        if response.status == 503 && response.headers.value(HeaderName::RetryAfter).is_none() {
+            let after = self.config.limits.retry_after.to_string();
+            response.headers.push(HeaderName::RetryAfter, after);
+        }
         let bytes = response.print();
         let flow = if response.status < 200 {
             let tx = self.servers.get_mut(&id)?;
