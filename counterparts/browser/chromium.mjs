@@ -82,10 +82,12 @@ async function pages(sdks) {
   return server;
 }
 
-/** Starts Chromium; `port` is where the vendor's names lead. */
+/** Starts Chromium; `port` is where the vendor's names lead, if anywhere. */
 export async function chromium(puppeteerFolder, sdks, port) {
   const puppeteer = createRequire(`${puppeteerFolder}/`)('puppeteer-core');
   const server = await pages(sdks);
+  const to = port ? `127.0.0.1:${port}` : '~NOTFOUND';
+  const names = ['*.twilio.com:443', '*.twiliocdn.com:443'].map((name) => `MAP ${port ? name : name.split(':')[0]} ${to}`);
   const browser = await puppeteer.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     headless: true,
@@ -98,7 +100,7 @@ export async function chromium(puppeteerFolder, sdks, port) {
       '--disable-background-timer-throttling',
       '--disable-backgrounding-occluded-windows',
       '--disable-renderer-backgrounding',
-      `--host-resolver-rules=MAP *.twilio.com:443 127.0.0.1:${port}, MAP *.twiliocdn.com:443 127.0.0.1:${port}`,
+      `--host-resolver-rules=${names.join(', ')}`,
     ],
   });
   return {

@@ -4,6 +4,7 @@
 (() => {
   const audio = new AudioContext();
   const microphones = [];
+  const gains = [];
 
   /** How long the microphone takes to open, in milliseconds: opens the window of a race. */
   let slowness = 0;
@@ -18,6 +19,7 @@
     const out = audio.createMediaStreamDestination();
     hum.connect(gain).connect(out);
     hum.start();
+    gains.push(gain.gain);
     microphones.push(...out.stream.getTracks());
     return out.stream;
   };
@@ -237,6 +239,9 @@
     mute: (on) => call.mute(on),
     send: (content) => call.sendMessage({ content, messageType: 'user-defined-message' }),
     renew: (token) => (device.updateToken ? device.updateToken(token) : device.setup(token)),
+    /** Nothing comes from the microphone any more, or again. */
+    hush: (on) => gains.forEach((gain) => (gain.value = on ? 0 : 0.3)),
+    register: () => (Twilio.Call ? void device.register() : device.registerPresence()),
     unregister: () => (device.unregister ? device.unregister() : device.unregisterPresence()),
     end: () => device.destroy(),
   };

@@ -141,6 +141,13 @@ export async function control(path, words) {
   return answer;
 }
 
+/** What is kept of a call's telemetry. */
+export async function telemetryOf(sid) {
+  const answer = await fetch(`${ready.api}/_switchboard/v1/calls/${sid}/telemetry`, { headers: { authorization: `Basic ${btoa(`${account}:${secret}`)}` } });
+  assert.equal(answer.status, 200);
+  return answer.json();
+}
+
 /** What a virtual phone heard in its last call. */
 export async function heardBy(number) {
   const answer = await fetch(`${ready.api}/_switchboard/v1/phones/${encodeURIComponent(number)}/heard.wav`, {
@@ -190,9 +197,10 @@ export class Lane {
     Object.assign(this, { number, cable, browser, phone: phones[number] });
   }
 
-  static async open(number, port = new URL(ready.api_tls).port) {
+  /** Unless it is not `led` here, its Chromium finds Switchboard under the vendor's names. */
+  static async open(number, port = new URL(ready.api_tls).port, led = true) {
     const cable = await wire(Number(port));
-    return new Lane(number, cable, await chromium(join(tools, 'puppeteer'), sdks, cable.port));
+    return new Lane(number, cable, await chromium(join(tools, 'puppeteer'), sdks, led ? cable.port : undefined));
   }
 
   async close() {

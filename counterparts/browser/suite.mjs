@@ -7,16 +7,18 @@
 
 import { finish, inLanes, sdks } from './stage.mjs';
 import { calls } from './calls.mjs';
+import { drops } from './drops.mjs';
 import { late } from './late.mjs';
 import { race } from './race.mjs';
 import { revocation, tokens } from './tokens.mjs';
 import { devices } from './devices.mjs';
 import { media } from './media.mjs';
 import { opus } from './opus.mjs';
+import { options } from './options.mjs';
 import { telemetries } from './telemetry.mjs';
 import { telephones } from './telephones.mjs';
 
-const parts = { calls, opus, telemetry: telemetries, tokens, revocation, devices, telephones, media, race, late };
+const parts = { calls, opus, telemetry: telemetries, tokens, revocation, devices, telephones, media, race, late, drops, options };
 const wanted = (process.env.ONLY ?? 'calls,race').split(',');
 await inLanes(sdks, async (lane, sdk) => {
   for (const name of wanted) await parts[name](lane, sdk);

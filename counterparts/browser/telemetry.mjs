@@ -3,13 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { account, askedAt, base, client, control, people, ready, secret, SERVER, since, sleep, state, until } from './stage.mjs';
-
-async function telemetry(sid) {
-  const answer = await fetch(`${ready.api}/_switchboard/v1/calls/${sid}/telemetry`, { headers: { authorization: `Basic ${btoa(`${account}:${secret}`)}` } });
-  assert.equal(answer.status, 200);
-  return answer.json();
-}
+import { account, askedAt, base, client, control, people, SERVER, since, sleep, state, telemetryOf, until } from './stage.mjs';
 
 export async function telemetries(lane, sdk) {
   const [a] = people(sdk);
@@ -31,7 +25,7 @@ export async function telemetries(lane, sdk) {
     const samples = since(sdk, '1.9.0') ? 2 : 0;
     const names = () => found.events.map((event) => `${event.group}/${event.name}`);
     const kept = await until('the telemetry', async () => {
-      found = await telemetry(sid);
+      found = await telemetryOf(sid);
       return wanted.every((name) => names().includes(name)) && found.metrics.length >= samples && found.media.length >= 1 && found;
     }).catch((error) => {
       throw new Error(`${error.message}; kept were ${names()}, ${found.metrics.length} samples, ${found.media.length} of ours`);
@@ -96,15 +90,21 @@ export async function telemetries(lane, sdk) {
       await told('call.warning-cleared', ['low-bytes-received']);
       const level = (group) =>
         until(`${group} of the level`, async () => {
-          const { events } = await telemetry(sid);
+          const { events } = await telemetryOf(sid);
           return events.slice(before).some((event) => event.group === group && event.name === 'constant-audio-output-level');
         }, 60);
-      let before = (await telemetry(sid)).events.length;
+      let before = (await telemetryOf(sid)).events.length;
       await impair({ constant: true, direction: 'to_browser' });
       await level('audio-level-warning-raised');
-      before = (await telemetry(sid)).events.length;
+      before = (await telemetryOf(sid)).events.length;
       await impair({});
       await level('audio-level-warning-cleared');
+      // A microphone from which nothing comes, as of one that is unplugged.
+      mark = (await alice.events()).length;
+      await alice.do('hush', true);
+      await told('call.warning', ['constant-audio-input-level']);
+      await alice.do('hush', false);
+      await told('call.warning-cleared', ['constant-audio-input-level']);
     });
   }
 }

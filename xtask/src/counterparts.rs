@@ -32,7 +32,7 @@ use crate::switchboard::Switchboard;
 /// No suite may take longer.
 const LIMIT: Duration = Duration::from_secs(300);
 /// No nightly suite may take longer.
-const NIGHTLY_LIMIT: Duration = Duration::from_secs(1200);
+const NIGHTLY_LIMIT: Duration = Duration::from_secs(2400);
 /// How many signed requests the helper libraries validate.
 const SIGNATURES: &str = "1000";
 
@@ -226,7 +226,10 @@ pub const SUITES: &[Suite] = &[
         script: "browser/suite.mjs",
         nightly: true,
         settings: &[
-            ("ONLY", "calls,opus,telemetry,tokens,revocation,race"),
+            (
+                "ONLY",
+                "calls,opus,telemetry,tokens,revocation,devices,media,drops,late,options,race",
+            ),
             ("ROUNDS", "10"),
             FREELY,
         ],
@@ -235,15 +238,22 @@ pub const SUITES: &[Suite] = &[
         name: "browser-parties",
         tools: &[NODE_NEWEST, PUPPETEER, CHROMIUM, BARESIP, SDK_1, SDK_2],
         script: "browser/suite.mjs",
-        nightly: true,
-        settings: &[("ONLY", "tokens,devices,telephones"), FREELY],
+        nightly: false,
+        settings: &[("ONLY", "tokens,devices,drops,options,telephones"), FREELY],
     },
     Suite {
         name: "browser-race",
         tools: &[NODE_NEWEST, PUPPETEER, CHROMIUM, SDK_1, SDK_2],
         script: "browser/suite.mjs",
         nightly: true,
-        settings: &[("ONLY", "media,race"), ("ROUNDS", "200"), FREELY],
+        settings: &[("ONLY", "media,late,race"), ("ROUNDS", "200"), FREELY],
+    },
+    Suite {
+        name: "browser-warnings",
+        tools: &[NODE_NEWEST, PUPPETEER, CHROMIUM, SDK_1, SDK_2],
+        script: "browser/suite.mjs",
+        nightly: true,
+        settings: &[("ONLY", "telemetry"), ("WARNINGS", "1"), FREELY],
     },
 ];
 
