@@ -7,7 +7,7 @@
 
 import { finish, inLanes, sdks } from './stage.mjs';
 import { calls } from './calls.mjs';
-import { drops } from './drops.mjs';
+import { drops, silence } from './drops.mjs';
 import { late } from './late.mjs';
 import { race } from './race.mjs';
 import { revocation, tokens } from './tokens.mjs';
@@ -18,7 +18,7 @@ import { options } from './options.mjs';
 import { telemetries } from './telemetry.mjs';
 import { telephones } from './telephones.mjs';
 
-const parts = { calls, opus, telemetry: telemetries, tokens, revocation, devices, telephones, media, race, late, drops, options };
+const parts = { calls, opus, telemetry: telemetries, tokens, revocation, devices, telephones, media, race, late, drops, silence, options };
 const wanted = (process.env.ONLY ?? 'calls,race').split(',');
 await inLanes(sdks, async (lane, sdk) => {
   for (const name of wanted) await parts[name](lane, sdk);

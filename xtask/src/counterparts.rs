@@ -228,7 +228,7 @@ pub const SUITES: &[Suite] = &[
         settings: &[
             (
                 "ONLY",
-                "calls,opus,telemetry,tokens,revocation,devices,media,drops,late,options,race",
+                "calls,opus,telemetry,tokens,revocation,devices,media,drops,silence,late,options,race",
             ),
             ("ROUNDS", "10"),
             FREELY,
@@ -246,7 +246,11 @@ pub const SUITES: &[Suite] = &[
         tools: &[NODE_NEWEST, PUPPETEER, CHROMIUM, SDK_1, SDK_2],
         script: "browser/suite.mjs",
         nightly: true,
-        settings: &[("ONLY", "media,late,race"), ("ROUNDS", "200"), FREELY],
+        settings: &[
+            ("ONLY", "media,silence,late,race"),
+            ("ROUNDS", "200"),
+            FREELY,
+        ],
     },
     Suite {
         name: "browser-warnings",
