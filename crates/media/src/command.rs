@@ -246,8 +246,12 @@ pub struct PortSettings {
     pub telephone_event_send: Option<u8>,
     /// Payload type of telephone-event we announced to receive.
     pub telephone_event_receive: Option<u8>,
-    /// Payload type of comfort noise (RFC 3389) in what we receive; 13 by static assignment.
-    pub comfort_noise: Option<u8>,
+    /// Payload type of comfort noise (RFC 3389) we may pass on; what reaches us as noise is
+    /// otherwise made into sound first.
+    pub comfort_noise_send: Option<u8>,
+    /// Payload type of comfort noise in what we receive; 13 by static assignment, which some peers
+    /// send without having said so.
+    pub comfort_noise_receive: Option<u8>,
     /// Sound in one packet we send. Rounded down to a multiple of 20 ms, between 20 and 60 ms.
     pub ptime: Duration,
     /// Most bits per second that the peer wants on average, where the codec has a choice
@@ -275,7 +279,8 @@ impl PortSettings {
             receive: vec![payload],
             telephone_event_send: None,
             telephone_event_receive: None,
-            comfort_noise: Some(13),
+            comfort_noise_send: None,
+            comfort_noise_receive: Some(13),
             ptime: Duration::from_millis(20),
             max_bitrate: None,
             fec: true,

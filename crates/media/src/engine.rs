@@ -5,7 +5,6 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::codec::Format;
 use crate::command::{Command, PlaybackId, PortId, PortSettings, Source};
 use crate::detect::dtmf::Dtmf;
 use crate::event::{DigitSource, Event, PlaybackEnd, RecordingEnd};
@@ -410,14 +409,21 @@ impl Engine {
         self.refresh(partner);
     }
 
-    /// Whether sound in `format` from one port goes to the other untouched.
-    fn forwards(&self, to: usize, format: Option<Format>) -> bool {
-        self.peek(to).is_some_and(|to| {
-            to.queue.is_empty()
-                && !to.keeps_spoken()
-                && format.is_some()
-                && to.send_format() == format
-        })
+    /// Whether the sound of one port goes to the other untouched: it is in the format wanted there,
+    /// and its pauses are understood there.
+    fn forwards(&self, to: usize, from: usize) -> bool {
+        let (Some(to), Some(from)) = (self.peek(to), self.peek(from)) else {
+            return false;
+        };
+        let understood = to
+            .settings
+            .as_ref()
+            .is_some_and(|settings| settings.comfort_noise_send.is_some());
+        to.queue.is_empty()
+            && !to.keeps_spoken()
+            && from.receiving.is_some()
+            && to.send_format() == from.receiving
+            && (understood || !from.pauses)
     }
 
     /// Decides anew what a port and its partner have to do in each tick.
@@ -433,9 +439,8 @@ impl Engine {
         let Some(port) = self.peek(at) else { return };
         let (mut relays_out, mut relays_in) = (false, false);
         if let Some(partner) = port.partner {
-            relays_out = !self.forwards(partner, port.receiving);
-            relays_in =
-                !self.forwards(at, self.peek(partner).and_then(|partner| partner.receiving));
+            relays_out = !self.forwards(partner, at);
+            relays_in = !self.forwards(at, partner);
         }
         let wanted_rate = port
             .partner
@@ -524,7 +529,7 @@ impl Engine {
         }
         let packet = Packet::parse(&bytes[..length])?;
         let is_event = settings.telephone_event_receive == Some(packet.payload_type);
-        let is_noise = settings.comfort_noise == Some(packet.payload_type);
+        let is_noise = settings.comfort_noise_receive == Some(packet.payload_type);
         let format = port.format_of(packet.payload_type);
         if format.is_none() && !is_event && !is_noise {
             return None;
@@ -582,23 +587,27 @@ impl Engine {
             released = released.or(port.keys.hear(packet.timestamp, payload));
             port.key_heard = Some(now);
         }
-        let changed = format.is_some() && format != port.receiving;
+        let mut changed = format.is_some() && format != port.receiving;
         if changed {
             port.receiving = format;
         }
+        if is_noise && !port.pauses {
+            port.pauses = true;
+            changed = true;
+        }
+        if changed {
+            self.refresh(at);
+        }
+        let port = self.port(at)?;
         if port.decoding && port.direction().receives() {
             port.store(sequence, &packet);
         }
         let held = port.keys.is_held();
         let receives = port.direction().receives();
-        let receiving = port.receiving;
         let partner = port.partner;
-        if changed {
-            self.refresh(at);
-        }
         let mut forwarded = false;
         if let Some(to) = partner.filter(|_| receives)
-            && self.forwards(to, receiving)
+            && self.forwards(to, at)
         {
             let out = &mut self.out;
             if let Some(to) = self.ports[to].as_deref_mut() {
@@ -607,7 +616,7 @@ impl Engine {
                         .as_ref()
                         .and_then(|settings| match (is_event, is_noise) {
                             (true, _) => settings.telephone_event_send,
-                            (_, true) => settings.comfort_noise,
+                            (_, true) => settings.comfort_noise_send,
                             _ => Some(settings.send.payload_type),
                         });
                 if let Some(payload_type) = payload_type {
@@ -756,7 +765,7 @@ impl Engine {
         let Some(from) = self.peek(partner) else {
             return false;
         };
-        if from.heard.is_empty() || self.forwards(at, from.receiving) {
+        if from.heard.is_empty() || self.forwards(at, partner) {
             return false;
         }
         let rate = from.heard_rate;
@@ -859,11 +868,8 @@ impl Engine {
                 .key_heard
                 .is_some_and(|heard| now.saturating_duration_since(heard) >= KEY_TIMEOUT);
             let released = if lapsed { port.keys.release() } else { None };
-            let forwarded = released.is_some()
-                && port.partner.is_some_and(|to| {
-                    let receiving = self.peek(at).and_then(|port| port.receiving);
-                    self.forwards(to, receiving)
-                });
+            let forwarded =
+                released.is_some() && port.partner.is_some_and(|to| self.forwards(to, at));
             if let Some((digit, duration)) = released {
                 self.digit(
                     at,

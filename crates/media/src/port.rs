@@ -98,6 +98,8 @@ pub struct Port {
     last_frame: Vec<i16>,
     concealed: u32,
     comfort: Option<i16>,
+    /// Whether the peer sends comfort noise in its pauses.
+    pub pauses: bool,
     noise: u32,
     /// The encoder and its sample rate.
     encoder: Option<(Box<dyn Codec>, u32)>,
@@ -155,6 +157,7 @@ impl Port {
             last_frame: Vec::new(),
             concealed: 0,
             comfort: None,
+            pauses: false,
             noise: random as u32 | 1,
             encoder: None,
             encoded: Vec::new(),
@@ -276,7 +279,15 @@ impl Port {
         let ms = self
             .format_of(packet.payload_type)
             .map_or(20, |format| format.payload_ms(packet.payload));
+        let noise = self
+            .settings
+            .as_ref()
+            .is_some_and(|settings| settings.comfort_noise_receive == Some(packet.payload_type));
         if let Some(jitter) = &mut self.jitter {
+            // With no sound before it there is nothing to wait for; and nothing may follow.
+            if noise && !jitter.is_playing() {
+                self.comfort = Some(noise_level(packet.payload));
+            }
             jitter.store(
                 sequence,
                 packet.timestamp,
@@ -307,10 +318,8 @@ impl Port {
                     payload,
                     ..
                 } => {
-                    if Some(payload_type) == settings.comfort_noise {
-                        // RFC 3389 section 3: the level in -dBov.
-                        let level = f32::from(payload.first().copied().unwrap_or(127).min(127));
-                        self.comfort = Some((32767.0 * 10f32.powf(-level / 20.0)) as i16);
+                    if Some(payload_type) == settings.comfort_noise_receive {
+                        self.comfort = Some(noise_level(payload));
                         continue;
                     }
                     let Some(known) = settings
@@ -868,6 +877,13 @@ impl Port {
             ..self.statistics
         }
     }
+}
+
+/// RMS of comfort noise, whose payload begins with it in -dBov (RFC 3389 section 3). The spectrum
+/// that may follow is left out: the noise is white.
+fn noise_level(payload: &[u8]) -> i16 {
+    let level = f32::from(payload.first().copied().unwrap_or(127).min(127));
+    (32767.0 * 10f32.powf(-level / 20.0)) as i16
 }
 
 /// The last frame once more, fainter each time.

@@ -7,7 +7,7 @@ use std::f32::consts::TAU;
 pub struct Tone {
     /// What it is called, for example `ringback-us`.
     pub name: &'static str,
-    /// On for / off for, in milliseconds, with up to two frequencies in Hz (0 is none).
+    /// Stretches of sound and silence, over and over.
     pub cadence: &'static [Part],
 }
 
@@ -18,128 +18,249 @@ pub struct Part {
     pub first: u16,
     /// Second frequency in Hz, 0 for none.
     pub second: u16,
+    /// Whether the second is no tone of its own but how fast the first swells and ebbs: the
+    /// `400×25` of the recommendation.
+    pub modulated: bool,
     /// Length in milliseconds.
     pub ms: u32,
 }
 
+/// One frequency, or two together.
 const fn part(first: u16, second: u16, ms: u32) -> Part {
-    Part { first, second, ms }
+    Part {
+        first,
+        second,
+        modulated: false,
+        ms,
+    }
+}
+
+/// One frequency that swells and ebbs at another.
+const fn modulated(first: u16, by: u16, ms: u32) -> Part {
+    Part {
+        first,
+        second: by,
+        modulated: true,
+        ms,
+    }
+}
+
+const fn pause(ms: u32) -> Part {
+    part(0, 0, ms)
 }
 
 /// Peak of one sine of a tone: about -16 dBm0 each, as loud as a network's own tones.
 const TONE_LEVEL: f32 = 4000.0;
+/// How far a modulated tone swells and ebbs, of its level.
+const MODULATION: f32 = 0.9;
 /// Peak of one sine of a DTMF pair.
 const DTMF_LEVEL: f32 = 7000.0;
 
-/// Every tone we know. `<Dial ringTone>` names countries by ISO 3166 code.
+/// Every tone we know. `<Dial ringTone>` names countries by ISO 3166 code; their tones are those of
+/// ITU-T E.180 supplement 2, `us-old` that of the exchanges before the precise tone plan.
 pub const TONES: &[Tone] = &[
     Tone {
         name: "ringback-us",
-        cadence: &[part(440, 480, 2000), part(0, 0, 4000)],
+        cadence: &[part(440, 480, 2000), pause(4000)],
     },
     Tone {
         name: "ringback-at",
-        cadence: &[part(420, 0, 1000), part(0, 0, 5000)],
+        cadence: &[part(420, 0, 1000), pause(5000)],
     },
     Tone {
         name: "ringback-au",
         cadence: &[
-            part(425, 400, 400),
-            part(0, 0, 200),
-            part(425, 400, 400),
-            part(0, 0, 2000),
+            modulated(425, 25, 400),
+            pause(200),
+            modulated(425, 25, 400),
+            pause(2000),
         ],
     },
     Tone {
+        name: "ringback-be",
+        cadence: &[part(425, 0, 1000), pause(3000)],
+    },
+    Tone {
+        name: "ringback-bg",
+        cadence: &[part(425, 0, 1000), pause(4000)],
+    },
+    Tone {
         name: "ringback-br",
-        cadence: &[part(425, 0, 1000), part(0, 0, 4000)],
+        cadence: &[part(425, 0, 1000), pause(4000)],
     },
     Tone {
         name: "ringback-ch",
-        cadence: &[part(425, 0, 1000), part(0, 0, 4000)],
+        cadence: &[part(425, 0, 1000), pause(4000)],
+    },
+    Tone {
+        name: "ringback-cl",
+        cadence: &[part(400, 0, 1000), pause(3000)],
     },
     Tone {
         name: "ringback-cn",
-        cadence: &[part(450, 0, 1000), part(0, 0, 4000)],
+        cadence: &[part(450, 0, 1000), pause(4000)],
+    },
+    Tone {
+        name: "ringback-cz",
+        cadence: &[part(425, 0, 1000), pause(4000)],
     },
     Tone {
         name: "ringback-de",
-        cadence: &[part(425, 0, 1000), part(0, 0, 4000)],
+        cadence: &[part(425, 0, 1000), pause(4000)],
     },
     Tone {
         name: "ringback-dk",
-        cadence: &[part(425, 0, 1000), part(0, 0, 4000)],
+        cadence: &[part(425, 0, 1000), pause(4000)],
+    },
+    Tone {
+        name: "ringback-ee",
+        cadence: &[part(425, 0, 1000), pause(4000)],
     },
     Tone {
         name: "ringback-es",
-        cadence: &[part(425, 0, 1500), part(0, 0, 3000)],
+        cadence: &[part(425, 0, 1500), pause(3000)],
     },
     Tone {
         name: "ringback-fi",
-        cadence: &[part(425, 0, 1000), part(0, 0, 4000)],
+        cadence: &[part(425, 0, 1000), pause(4000)],
     },
     Tone {
         name: "ringback-fr",
-        cadence: &[part(440, 0, 1500), part(0, 0, 3500)],
+        cadence: &[part(440, 0, 1500), pause(3500)],
+    },
+    Tone {
+        name: "ringback-gr",
+        cadence: &[part(425, 0, 1000), pause(4000)],
+    },
+    Tone {
+        name: "ringback-hu",
+        cadence: &[part(425, 0, 1250), pause(3750)],
+    },
+    Tone {
+        name: "ringback-il",
+        cadence: &[part(400, 0, 1000), pause(3000)],
     },
     Tone {
         name: "ringback-in",
         cadence: &[
-            part(400, 425, 400),
-            part(0, 0, 200),
-            part(400, 425, 400),
-            part(0, 0, 2000),
+            modulated(400, 25, 400),
+            pause(200),
+            modulated(400, 25, 400),
+            pause(2000),
         ],
     },
     Tone {
         name: "ringback-it",
-        cadence: &[part(425, 0, 1000), part(0, 0, 4000)],
+        cadence: &[part(425, 0, 1000), pause(4000)],
     },
     Tone {
         name: "ringback-jp",
-        cadence: &[part(400, 415, 1000), part(0, 0, 2000)],
+        cadence: &[modulated(400, 16, 1000), pause(2000)],
+    },
+    Tone {
+        name: "ringback-lt",
+        cadence: &[part(425, 0, 1000), pause(4000)],
     },
     Tone {
         name: "ringback-mx",
-        cadence: &[part(425, 0, 1000), part(0, 0, 4000)],
+        cadence: &[part(425, 0, 1000), pause(4000)],
+    },
+    Tone {
+        name: "ringback-my",
+        cadence: &[
+            part(425, 0, 400),
+            pause(200),
+            part(425, 0, 400),
+            pause(2000),
+        ],
     },
     Tone {
         name: "ringback-nl",
-        cadence: &[part(425, 0, 1000), part(0, 0, 4000)],
+        cadence: &[part(425, 0, 1000), pause(4000)],
     },
     Tone {
         name: "ringback-no",
-        cadence: &[part(425, 0, 1000), part(0, 0, 4000)],
+        cadence: &[part(425, 0, 1000), pause(4000)],
     },
     Tone {
         name: "ringback-nz",
         cadence: &[
             part(400, 450, 400),
-            part(0, 0, 200),
+            pause(200),
             part(400, 450, 400),
-            part(0, 0, 2000),
+            pause(2000),
         ],
     },
     Tone {
+        name: "ringback-ph",
+        cadence: &[part(425, 480, 1000), pause(4000)],
+    },
+    Tone {
+        name: "ringback-pl",
+        cadence: &[part(425, 0, 1000), pause(4000)],
+    },
+    Tone {
+        name: "ringback-pt",
+        cadence: &[part(425, 0, 1000), pause(5000)],
+    },
+    Tone {
+        name: "ringback-ru",
+        cadence: &[part(425, 0, 800), pause(3200)],
+    },
+    Tone {
         name: "ringback-se",
-        cadence: &[part(425, 0, 1000), part(0, 0, 5000)],
+        cadence: &[part(425, 0, 1000), pause(5000)],
+    },
+    Tone {
+        name: "ringback-sg",
+        cadence: &[
+            modulated(425, 24, 400),
+            pause(200),
+            modulated(425, 24, 400),
+            pause(2000),
+        ],
+    },
+    Tone {
+        name: "ringback-th",
+        cadence: &[part(400, 0, 1000), pause(4000)],
+    },
+    Tone {
+        name: "ringback-tw",
+        cadence: &[part(440, 480, 1000), pause(2000)],
     },
     Tone {
         name: "ringback-uk",
         cadence: &[
             part(400, 450, 400),
-            part(0, 0, 200),
+            pause(200),
             part(400, 450, 400),
-            part(0, 0, 2000),
+            pause(2000),
+        ],
+    },
+    Tone {
+        name: "ringback-us-old",
+        cadence: &[modulated(420, 40, 2000), pause(4000)],
+    },
+    Tone {
+        name: "ringback-ve",
+        cadence: &[part(425, 0, 1000), pause(4000)],
+    },
+    Tone {
+        name: "ringback-za",
+        cadence: &[
+            modulated(400, 33, 400),
+            pause(200),
+            modulated(400, 33, 400),
+            pause(2000),
         ],
     },
     Tone {
         name: "busy",
-        cadence: &[part(480, 620, 500), part(0, 0, 500)],
+        cadence: &[part(480, 620, 500), pause(500)],
     },
     Tone {
         name: "congestion",
-        cadence: &[part(480, 620, 250), part(0, 0, 250)],
+        cadence: &[part(480, 620, 250), pause(250)],
     },
     Tone {
         name: "beep",
@@ -188,34 +309,42 @@ pub struct Oscillator {
 impl Oscillator {
     /// Fills `out` with a part of a cadence at `rate` Hz.
     pub fn tone(&mut self, part: Part, rate: u32, out: &mut [i16]) {
-        self.fill(
-            f32::from(part.first),
-            f32::from(part.second),
-            TONE_LEVEL,
-            rate,
-            out,
-        );
+        if part.modulated {
+            // As loud at its height as two tones together.
+            self.fill(part.first, part.second, rate, out, |carrier, swell| {
+                carrier * TONE_LEVEL * (1.0 + MODULATION * swell)
+            });
+        } else {
+            self.fill(part.first, part.second, rate, out, |first, second| {
+                (first + second) * TONE_LEVEL
+            });
+        }
     }
 
     /// Fills `out` with the DTMF pair of `digit`; silence if it is none.
     pub fn dtmf(&mut self, digit: char, rate: u32, out: &mut [i16]) {
         let (low, high) = dtmf_pair(digit).unwrap_or((0, 0));
-        self.fill(f32::from(low), f32::from(high), DTMF_LEVEL, rate, out);
+        self.fill(low, high, rate, out, |low, high| (low + high) * DTMF_LEVEL);
     }
 
-    fn fill(&mut self, first: f32, second: f32, level: f32, rate: u32, out: &mut [i16]) {
-        if first == 0.0 {
+    /// Two sines joined; the second is 0 if there is none.
+    fn fill(
+        &mut self,
+        first: u16,
+        second: u16,
+        rate: u32,
+        out: &mut [i16],
+        join: impl Fn(f32, f32) -> f32,
+    ) {
+        if first == 0 {
             out.fill(0);
             *self = Oscillator::default();
             return;
         }
-        let (step1, step2) = (first / rate as f32, second / rate as f32);
+        let step = |frequency| f32::from(frequency) / rate as f32;
+        let (step1, step2) = (step(first), step(second));
         for sample in out {
-            let mut value = (self.first * TAU).sin();
-            if second != 0.0 {
-                value += (self.second * TAU).sin();
-            }
-            *sample = (value * level) as i16;
+            *sample = join((self.first * TAU).sin(), (self.second * TAU).sin()) as i16;
             self.first = (self.first + step1).fract();
             self.second = (self.second + step2).fract();
         }
@@ -267,11 +396,47 @@ mod tests {
         assert_eq!(Tone::ringback("??").name, "ringback-us");
     }
 
+    /// How loud one frequency is in `samples` of 8 kHz, in the unit of a sine's peak.
+    fn peak(samples: &[i16], hz: f64) -> f64 {
+        let (mut re, mut im) = (0.0, 0.0);
+        for (i, &sample) in samples.iter().enumerate() {
+            let angle = std::f64::consts::TAU * hz * i as f64 / 8000.0;
+            re += f64::from(sample) * angle.cos();
+            im += f64::from(sample) * angle.sin();
+        }
+        2.0 * re.hypot(im) / samples.len() as f64
+    }
+
     #[test]
-    fn a_tone_has_its_frequency() {
-        let mut out = vec![0; 8000];
-        Oscillator::default().tone(part(440, 0, 1000), 8000, &mut out);
-        let crossings = out.windows(2).filter(|w| (w[0] < 0) != (w[1] < 0)).count();
-        assert!((878..=882).contains(&crossings), "{crossings}");
+    fn a_tone_has_its_frequencies() {
+        for (part, frequencies) in [
+            (part(440, 0, 1000), &[440][..]),
+            (part(425, 480, 1000), &[425, 480]),
+            (modulated(400, 25, 1000), &[375, 400, 425]),
+        ] {
+            let mut out = vec![0; 8000];
+            Oscillator::default().tone(part, 8000, &mut out);
+            for hz in (300..600).step_by(5) {
+                let peak = peak(&out, f64::from(hz));
+                if frequencies.contains(&hz) {
+                    assert!(peak > 1500.0, "{hz} Hz of {part:?}: {peak}");
+                } else {
+                    assert!(peak < 20.0, "{hz} Hz of {part:?}: {peak}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn countries_ring_in_their_own_way() {
+        let round = |country| Tone::ringback(country).round_ms();
+        assert_eq!(
+            ["pt", "hu", "ru", "be", "tw", "za"].map(round),
+            [6000, 5000, 4000, 4000, 3000, 3000]
+        );
+        assert_eq!(
+            Tone::ringback("us-old").cadence[0],
+            modulated(420, 40, 2000)
+        );
     }
 }

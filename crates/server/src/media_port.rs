@@ -21,6 +21,9 @@ use crate::drivers::webrtc::{About, Impairments};
 /// Payload type that we announce for telephone-event; the number every phone knows it by.
 const TELEPHONE_EVENT: u8 = 101;
 
+/// Payload type of comfort noise (RFC 3551 section 6).
+const COMFORT_NOISE: u8 = 13;
+
 /// Where ports are opened.
 #[derive(Clone)]
 pub struct MediaRoom {
@@ -312,7 +315,10 @@ impl MediaPort {
                     format.clock_rate,
                 )
             })
-            .chain([Format::new(TELEPHONE_EVENT, "telephone-event", 8000).with_fmtp("0-16")])
+            .chain([
+                Format::new(COMFORT_NOISE, "CN", 8000),
+                Format::new(TELEPHONE_EVENT, "telephone-event", 8000).with_fmtp("0-16"),
+            ])
             .collect();
         let local = Local {
             address: self.address.ip(),
@@ -357,6 +363,7 @@ impl MediaPort {
         settings.rtcp_mux = agreed.rtcp_mux;
         settings.telephone_event_send = agreed.telephone_event.map(|(send, _)| send);
         settings.telephone_event_receive = agreed.telephone_event.map(|(_, receive)| receive);
+        settings.comfort_noise_send = agreed.comfort_noise;
         settings.ptime = Duration::from_millis(agreed.ptime.into());
         settings.direction = match agreed.direction {
             Direction::SendRecv => media::Direction::SendReceive,

@@ -165,6 +165,11 @@ impl Jitter {
         self.target_ms
     }
 
+    /// Whether sound is being taken out, not just collected.
+    pub fn is_playing(&self) -> bool {
+        self.playing
+    }
+
     /// The next packet in order. To be asked whenever sound for the coming 20 ms is missing.
     pub fn take(&mut self) -> Next<'_> {
         if !self.started {

@@ -14,7 +14,7 @@ pub struct Local {
     pub address: IpAddr,
     /// Our RTP port.
     pub port: u16,
-    /// Supported formats in order of preference, `telephone-event` among them.
+    /// Supported formats in order of preference, `telephone-event` and `CN` among them.
     pub formats: Vec<Format>,
     /// Packet time in milliseconds.
     pub ptime: u16,
@@ -57,6 +57,8 @@ pub struct Agreed {
     pub receive_payload_types: Vec<u8>,
     /// `telephone-event` as (payload type to send, to expect).
     pub telephone_event: Option<(u8, u8)>,
+    /// Payload type of comfort noise (RFC 3389), if both sides have it.
+    pub comfort_noise: Option<u8>,
     /// Packet time wanted by the other side, in milliseconds.
     pub ptime: u16,
     /// Which way media flows, as seen by us.
@@ -102,6 +104,15 @@ pub enum Disagreement {
 
 fn is_event(format: &Format) -> bool {
     format.name.eq_ignore_ascii_case("telephone-event")
+}
+
+fn is_noise(format: &Format) -> bool {
+    format.name.eq_ignore_ascii_case("CN")
+}
+
+/// Whether a call can be held in this format alone.
+fn is_speech(format: &Format) -> bool {
+    !is_event(format) && !is_noise(format)
 }
 
 fn plain(kind: &str, port: u16, protocol: &str, formats: Vec<Format>) -> Media {
@@ -241,7 +252,7 @@ fn answer_media(
         (None, None)
     };
     let mut formats: Vec<Format> = Vec::new();
-    for theirs in offered.formats.iter().filter(|f| !is_event(f)) {
+    for theirs in offered.formats.iter().filter(|f| is_speech(f)) {
         if let Some(ours) = local.formats.iter().find(|f| f.same_encoding(theirs)) {
             formats.push(Format {
                 payload_type: theirs.payload_type,
@@ -252,7 +263,9 @@ fn answer_media(
     }
     let rate = formats.first().ok_or(Disagreement::NoFormat)?.clock_rate;
     let event = event_for(&offered.formats, &local.formats, rate);
+    let noise = noise_for(&offered.formats, &local.formats);
     let mut described = formats.clone();
+    described.extend(noise.clone());
     if let Some(event) = &event {
         described.push(event.clone());
     }
@@ -271,6 +284,7 @@ fn answer_media(
             formats,
             receive_payload_types,
             telephone_event: event.map(|e| (e.payload_type, e.payload_type)),
+            comfort_noise: noise.map(|noise| noise.payload_type),
             ptime: offered.ptime.unwrap_or(local.ptime),
             direction,
             srtp,
@@ -292,6 +306,15 @@ fn event_for(theirs: &[Format], ours: &[Format], rate: u32) -> Option<Format> {
     let mut event = event.clone();
     event.fmtp = Some("0-16".to_owned());
     Some(event)
+}
+
+/// Theirs, if we have it too. It fits every format: it is made at the rate of what it follows.
+fn noise_for(theirs: &[Format], ours: &[Format]) -> Option<Format> {
+    let known = |theirs: &&Format| {
+        let mut ours = ours.iter().filter(|ours| is_noise(ours));
+        is_noise(theirs) && ours.any(|ours| ours.same_encoding(theirs))
+    };
+    theirs.iter().find(known).cloned()
 }
 
 fn rtcp_of(address: IpAddr, media: &Media, mux: bool) -> SocketAddr {
@@ -324,7 +347,7 @@ pub fn accept(local: &Local, answer: &Description) -> Result<Agreed, Disagreemen
     };
     let mut formats = Vec::new();
     let mut receive_payload_types = Vec::new();
-    for theirs in media.formats.iter().filter(|f| !is_event(f)) {
+    for theirs in media.formats.iter().filter(|f| is_speech(f)) {
         if let Some(ours) = local.formats.iter().find(|f| f.same_encoding(theirs)) {
             formats.push(theirs.clone());
             receive_payload_types.push(ours.payload_type);
@@ -345,6 +368,7 @@ pub fn accept(local: &Local, answer: &Description) -> Result<Agreed, Disagreemen
         formats,
         receive_payload_types,
         telephone_event,
+        comfort_noise: noise_for(&media.formats, &local.formats).map(|noise| noise.payload_type),
         ptime: media.ptime.unwrap_or(local.ptime),
         direction: answer.direction_of(media).reversed().and(local.direction),
         srtp,
@@ -364,6 +388,7 @@ mod tests {
                 Format::new(111, "opus", 48_000),
                 Format::new(0, "PCMU", 8000),
                 Format::new(8, "PCMA", 8000),
+                Format::new(13, "CN", 8000),
                 Format::new(101, "telephone-event", 8000).with_fmtp("0-16"),
             ],
             ptime: 20,
@@ -393,6 +418,29 @@ mod tests {
         assert!(text.contains("m=audio 10000 RTP/AVP 8 0 96\r\n"), "{text}");
         assert!(text.contains("m=video 0 RTP/AVP 31\r\n"), "{text}");
         assert!(text.contains("a=ptime:30\r\n"), "{text}");
+    }
+
+    #[test]
+    fn comfort_noise_is_answered_if_offered_and_is_no_speech() {
+        let with = OFFER.replace("18 8 0 96", "13 8 96");
+        let answered = answer(&local(), &parse(&with)).expect("agreed");
+        assert_eq!(answered.agreed.formats.len(), 1);
+        assert_eq!(answered.agreed.comfort_noise, Some(13));
+        let text = answered.description.to_string();
+        assert!(text.contains("m=audio 10000 RTP/AVP 8 13 96\r\n"), "{text}");
+        let heard = accept(&local(), &answered.description).expect("agreed");
+        assert_eq!(heard.formats.len(), 1);
+        assert_eq!(heard.comfort_noise, Some(13));
+
+        let without = answer(&local(), &parse(OFFER)).expect("agreed");
+        assert_eq!(without.agreed.comfort_noise, None);
+        assert!(!without.description.to_string().contains("CN"));
+        // Noise alone is no call.
+        let alone = OFFER.replace("18 8 0 96", "13 96");
+        assert_eq!(
+            answer(&local(), &parse(&alone)),
+            Err(Disagreement::NoFormat)
+        );
     }
 
     #[test]
