@@ -17,6 +17,8 @@
 //! Ports without anything to do in a tick are not looked at.
 #![forbid(unsafe_code)]
 
+pub mod aiff;
+pub mod au;
 pub mod codec;
 mod command;
 pub mod detect;

@@ -99,6 +99,48 @@ mod tests {
         );
     }
 
+    /// How loud 700 Hz is, as the peak of its sine.
+    fn peak(sound: &Sound) -> f64 {
+        let (mut re, mut im) = (0.0, 0.0);
+        for (i, &sample) in sound.samples.iter().enumerate() {
+            let angle = std::f64::consts::TAU * 700.0 * i as f64 / f64::from(sound.rate);
+            re += f64::from(sample) * angle.cos();
+            im += f64::from(sample) * angle.sin();
+        }
+        2.0 * re.hypot(im) / sound.samples.len() as f64
+    }
+
+    fn energy(sound: &Sound) -> f64 {
+        let squares = sound.samples.iter().map(|&s| f64::from(s).powi(2));
+        squares.sum::<f64>() / sound.samples.len() as f64
+    }
+
+    /// Made with ffmpeg and LAME: 700 Hz at half of full scale, three seconds of it in one channel of
+    /// 22.05 kHz (with an ID3 tag, which has to be passed over), one second on the left of two
+    /// channels of 44.1 kHz.
+    #[test]
+    fn a_real_file_has_its_frequency_level_and_length() {
+        let tone = include_bytes!("../tests/sounds/tone.mp3");
+        assert!(tone.starts_with(b"ID3"));
+        let left = include_bytes!("../tests/sounds/left.mp3");
+        for (bytes, rate, seconds, level) in [
+            (&tone[..], 22_050, 3.0, 16_384.0),
+            // The other channel is silent, so the mix is half as loud.
+            (&left[..], 44_100, 1.0, 8_192.0),
+        ] {
+            let sound = read(bytes.to_vec(), 1 << 20).unwrap();
+            assert_eq!(sound.rate, rate);
+            // An encoder adds up to three frames of silence around the sound.
+            let length = sound.duration().as_secs_f64() - seconds;
+            assert!((-0.02..0.1).contains(&length), "{length} s too long");
+            let (peak, energy) = (peak(&sound), energy(&sound));
+            let wrong = 20.0 * (peak * (seconds + length) / seconds / level).log10();
+            assert!(wrong.abs() < 0.7, "{rate} Hz: {wrong} dB");
+            let pure = peak * peak / 2.0 / energy;
+            assert!(pure > 0.9, "{rate} Hz: {pure} of the energy");
+        }
+    }
+
     #[test]
     fn noise_is_survived() {
         let mut state = 5u32;
