@@ -6,7 +6,7 @@ use crate::sound::Sound;
 use crate::wav::Unplayable;
 
 /// Which law the bytes of 8 kHz follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Law {
     /// G.711 mu-law.
     Mu,

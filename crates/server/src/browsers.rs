@@ -363,7 +363,7 @@ impl Node {
             call: invited.call,
         };
         let mut peer = self.media.peer();
-        let media = self.media.open_for_browser();
+        let mut media = self.media.open_for_browser();
         let answered = peer
             .answer(&invited.sdp)
             .map_err(|error| error.to_string())

@@ -121,6 +121,7 @@ impl Node {
             Effect::Reply(request, reply) => self.rim.answer(request, reply),
             Effect::Forget(call) => {
                 self.jars.remove(&call);
+                self.rim.let_go(call);
             }
         }
     }

@@ -141,6 +141,8 @@ pub struct MediaPort {
     /// Our SRTP key and salt, once one was offered.
     srtp_key: Option<String>,
     session_id: u64,
+    /// Whether what is sent carries more than telephones of old.
+    wide: bool,
     /// Whether sound is taken only from where the description says.
     pub described: bool,
     /// Whether plain sound is refused.
@@ -162,17 +164,23 @@ impl MediaPort {
             local: None,
             srtp_key: None,
             session_id: rand::random::<u32>().into(),
+            wide: false,
             described: false,
             encrypted: false,
         }
     }
 
     /// Starts the sound with a browser; one that the port had before goes.
-    pub fn attach(&self, peer: Peer, about: About) -> Result<(), Unacceptable> {
+    pub fn attach(&mut self, peer: Peer, about: About) -> Result<(), Unacceptable> {
         let agreed = peer.agreed().ok_or(Unacceptable::Unusable)?;
         self.configure_for_browser(agreed)?;
         self.thread.attach(self.port, about, Box::new(peer));
         Ok(())
+    }
+
+    /// Whether what it plays is heard above 4 kHz.
+    pub fn is_wide(&self) -> bool {
+        self.wide
     }
 
     /// Makes the network of the browser bad, or good again.
@@ -186,7 +194,7 @@ impl MediaPort {
         async move { answered.await.ok()?.ok() }
     }
 
-    fn configure_for_browser(&self, agreed: &AgreedWithBrowser) -> Result<(), Unacceptable> {
+    fn configure_for_browser(&mut self, agreed: &AgreedWithBrowser) -> Result<(), Unacceptable> {
         let receive: Vec<_> = agreed
             .codecs
             .iter()
@@ -198,6 +206,7 @@ impl MediaPort {
             })
             .collect();
         let send = *receive.first().ok_or(Unacceptable::Unusable)?;
+        self.wide = send.format.sample_rate > 8000;
         let mut settings = PortSettings::new(BEHIND, send);
         settings.receive = receive;
         // RTCP is the peer's affair.
@@ -334,7 +343,7 @@ impl MediaPort {
         local
     }
 
-    fn configure(&self, agreed: &Agreed, signalling: SocketAddr) -> Result<(), Unacceptable> {
+    fn configure(&mut self, agreed: &Agreed, signalling: SocketAddr) -> Result<(), Unacceptable> {
         let codec = |format: &Format| media::Format::from_rtpmap(&format.name, format.clock_rate);
         let receive = agreed
             .formats
@@ -357,6 +366,7 @@ impl MediaPort {
             .as_ref()
             .map(|keys| srtp_keys(&keys.local, &keys.remote).ok_or(Unacceptable::Unusable))
             .transpose()?;
+        self.wide = send.format.sample_rate > 8000;
         let mut settings = PortSettings::new(agreed.remote, send);
         settings.receive = receive;
         settings.remote_rtcp = Some(agreed.remote_rtcp);

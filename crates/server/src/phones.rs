@@ -20,6 +20,7 @@ use model::phone_number::PhoneNumber;
 use sip::header::NameAddr;
 use sip::{Admission, DialogKey, Event, Invitation, RequestFacts, Transport, Uri};
 use tokio::sync::{mpsc, oneshot};
+use twiml::ssml::Spoken;
 
 use crate::drivers::sip::{Arrival, Wires};
 use crate::media_port::{MediaPort, MediaRoom};
@@ -473,8 +474,8 @@ impl Network {
         if let Some(text) = knobs.speak {
             let (sounds, me) = (self.sounds.clone(), self.me.clone());
             tokio::spawn(async move {
-                if let Ok(sound) = sounds.speech(&text, None, None).await {
-                    let _ = me.send(Word::Spoken(dialog, sound)).await;
+                if let Ok(sound) = sounds.speech(&[Spoken::Words(text)], None, None).await {
+                    let _ = me.send(Word::Spoken(dialog, sound.on(false))).await;
                 }
             });
         }

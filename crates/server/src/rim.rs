@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use model::alert::{Alert, Level};
 use model::error_code::ErrorCode;
 use model::event::Event;
@@ -28,7 +29,7 @@ use crate::config::Config;
 use crate::drivers::switch::Happening;
 use crate::outbound;
 use crate::resolver::Resolver;
-use crate::sounds::Sounds;
+use crate::sounds::{LARGEST_FILE, Sounds};
 use crate::validation;
 
 /// What the slow work needs. Cheap to clone.
@@ -51,6 +52,8 @@ pub struct Rim {
     owner: mpsc::Sender<Happening>,
     /// To whoever delivers callbacks.
     owed: mpsc::Sender<Vec<Outstanding>>,
+    /// Sound that came in place of a document, until it is played.
+    fetched: Arc<Mutex<HashMap<CallSid, FetchedSound>>>,
     /// Questions of the API that wait for the engine's reply.
     questions: Arc<Mutex<HashMap<RequestId, oneshot::Sender<Reply>>>>,
     /// What strangers brought about lately, by whom it was told to.
@@ -61,6 +64,14 @@ pub struct Rim {
 const QUIET: Duration = Duration::from_secs(60);
 /// How many such alerts are remembered; beyond, further ones are not told.
 const MOST_TOLD: usize = 10_000;
+
+/// Sound that came in place of a document.
+struct FetchedSound {
+    /// Where it came from in the end: what the engine plays then.
+    url: String,
+    content_type: String,
+    body: Bytes,
+}
 
 impl Rim {
     /// `owner` gets the results, `owed` the callbacks that are newly owed.
@@ -88,6 +99,7 @@ impl Rim {
             local,
             owner,
             owed,
+            fetched: Arc::default(),
             questions: Arc::default(),
             told: Arc::default(),
         }
@@ -202,6 +214,7 @@ impl Rim {
             }
             let began = clock::now().wall;
             let request = Request::document(fetch.method, fetch.url, Parameters(fetch.parameters))
+                .or_sound(LARGEST_FILE)
                 .signed(fetch.account.to_string(), rim.token(fetch.account).await)
                 .idempotent(token());
             let result = match rim.client.fetch(&request, &mut jar).await {
@@ -215,6 +228,14 @@ impl Rim {
                         webhook::document::DocumentKind::Unknown => DocumentKind::Unknown,
                     };
                     let body = if kind == DocumentKind::Audio {
+                        // Kept for the playback: asked again, and by GET, the application may have
+                        // something else to say (contract 4.1).
+                        let sound = FetchedSound {
+                            url: response.url.clone(),
+                            content_type: response.content_type.take().unwrap_or_default(),
+                            body: std::mem::take(&mut response.body),
+                        };
+                        rim.fetched().insert(fetch.call, sound);
                         String::new()
                     } else {
                         response.text()
@@ -255,25 +276,45 @@ impl Rim {
                         .speech(&text, voice.as_deref(), language.as_deref())
                         .await
                 }
-                Sound::Url { account, call, url } => {
-                    let token = rim.token(account).await;
-                    let began = clock::now().wall;
-                    let (ready, exchange) = rim
-                        .sounds
-                        .audio(&rim.client, &url, &account.to_string(), &token)
-                        .await;
-                    if let Some(exchange) = exchange {
-                        rim.keep(account, call, exchange, began);
+                Sound::Url { account, call, url } => match rim.take_fetched(call, &url) {
+                    Some(sound) => rim.sounds.file(&sound.content_type, sound.body).await,
+                    None => {
+                        let token = rim.token(account).await;
+                        let began = clock::now().wall;
+                        let (ready, exchange) = rim
+                            .sounds
+                            .audio(&rim.client, &url, &account.to_string(), &token)
+                            .await;
+                        if let Some(exchange) = exchange {
+                            rim.keep(account, call, exchange, began);
+                        }
+                        ready
                     }
-                    ready
-                }
+                },
                 // The owner plays these itself.
                 Sound::Digits(_) | Sound::Ringback(_) => return,
             };
-            let ready = ready.map(media::Source::Pcm);
             rim.tell(Happening::Sound(leg, playback, loops, ready))
                 .await;
         });
+    }
+
+    /// Drops what was fetched for a call and never played.
+    pub fn let_go(&self, call: CallSid) {
+        self.fetched().remove(&call);
+    }
+
+    /// What came in place of a document, if it is this that is to be played.
+    fn take_fetched(&self, call: CallSid, url: &str) -> Option<FetchedSound> {
+        let mut fetched = self.fetched();
+        match fetched.get(&call) {
+            Some(sound) if sound.url == url => fetched.remove(&call),
+            _ => None,
+        }
+    }
+
+    fn fetched(&self) -> std::sync::MutexGuard<'_, HashMap<CallSid, FetchedSound>> {
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks for the way to a called party.

@@ -22,6 +22,7 @@ use model::sid::ApplicationSid;
 use model::token;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use twiml::ssml::Spoken;
 
 use crate::rim::Rim;
 use crate::{banner, clock, seed};
@@ -215,9 +216,13 @@ async fn speech(State(rim): State<Rim>, Query(sentence): Query<Sentence>) -> Res
             "a sentence has 300 characters at most",
         );
     }
-    match rim.sounds.speech(&sentence.text, None, None).await {
+    match rim
+        .sounds
+        .speech(&[Spoken::Words(sentence.text)], None, None)
+        .await
+    {
         Ok(sound) => {
-            let file = Bytes::from(media::wav::write(&sound, None));
+            let file = Bytes::from(media::wav::write(&sound.on(true), None));
             let headers = [
                 (CONTENT_TYPE, "audio/wav"),
                 (CACHE_CONTROL, "private, max-age=3600"),

@@ -20,6 +20,7 @@ use model::call::{CallRecord, CallStatus, Direction};
 use model::method::Method;
 use model::now::{Now, Wall};
 use model::sid::{AccountSid, CallSid};
+use twiml::ssml::Spoken;
 use voice::effect::{Alert, Effect, Fetch, LegCommand, MediaCommand, Reason, Reply, Save, Sound};
 use voice::input::{
     CallEvents, Change, DocumentKind, FetchFailure, Fetched, Incoming, Input, Instructions,
@@ -539,7 +540,14 @@ impl Stage {
                     } => {
                         let voice = voice.map(|v| format!(" voice {v}")).unwrap_or_default();
                         let language = language.map(|l| format!(" in {l}")).unwrap_or_default();
-                        ("say", format!("\"{text}\"{voice}{language}"))
+                        let text: Vec<String> = text
+                            .into_iter()
+                            .map(|piece| match piece {
+                                Spoken::Words(words) => words,
+                                Spoken::Silence(length) => format!("[{length:?}]"),
+                            })
+                            .collect();
+                        ("say", format!("\"{}\"{voice}{language}", text.join(" ")))
                     }
                     Sound::Url { url, .. } => ("play", url),
                     Sound::Digits(digits) => ("keys", digits),

@@ -47,6 +47,9 @@ macro_rules! words {
         pub enum $name { $($(#[$word_meta])* $word,)* }
 
         impl $name {
+            /// Every word.
+            pub const ALL: &'static [Self] = &[$($name::$word,)*];
+
             /// The word as it is written in a document.
             pub fn as_str(self) -> &'static str {
                 match self { $($name::$word => $text,)* }

@@ -29,6 +29,15 @@ pub enum Ssml {
     },
 }
 
+/// What a voice is given that understands no SSML: words, and silence between them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Spoken {
+    /// Words, with single blanks between them.
+    Words(String),
+    /// Nothing for a while.
+    Silence(Duration),
+}
+
 /// An SSML element that has words inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Span {
@@ -317,18 +326,52 @@ fn push_text(content: &mut Vec<Ssml>, text: &str) {
     }
 }
 
-/// The words alone. A `sub` gives its alias; a break and a paragraph part words.
-pub(crate) fn plain_text(content: &[Ssml]) -> String {
-    let mut text = String::new();
-    gather_text(content, &mut text);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// How long a break is (compat say-8): a comma's pause, a sentence's, a paragraph's.
+fn break_length(strength: Option<&str>, time: Option<Duration>) -> Duration {
+    time.unwrap_or(Duration::from_millis(match strength {
+        Some("none" | "x-weak") => 0,
+        Some("strong") => 500,
+        Some("x-strong") => 1000,
+        _ => 250,
+    }))
 }
 
-fn gather_text(content: &[Ssml], text: &mut String) {
+/// The words alone. A `sub` gives its alias; a break and a paragraph part words.
+pub(crate) fn plain_text(content: &[Ssml]) -> String {
+    let pieces = spoken(content).into_iter().filter_map(|piece| match piece {
+        Spoken::Words(words) => Some(words),
+        Spoken::Silence(_) => None,
+    });
+    pieces.collect::<Vec<_>>().join(" ")
+}
+
+/// The words with their breaks; see [`plain_text`].
+pub(crate) fn spoken(content: &[Ssml]) -> Vec<Spoken> {
+    let (mut pieces, mut text) = (Vec::new(), String::new());
+    gather_text(content, &mut text, &mut pieces);
+    push_words(&text, &mut pieces);
+    pieces
+}
+
+fn push_words(text: &str, pieces: &mut Vec<Spoken>) {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if !words.is_empty() {
+        pieces.push(Spoken::Words(words));
+    }
+}
+
+fn gather_text(content: &[Ssml], text: &mut String, pieces: &mut Vec<Spoken>) {
     for piece in content {
         match piece {
             Ssml::Text(words) => text.push_str(words),
-            Ssml::Break { .. } => text.push(' '),
+            Ssml::Break { strength, time } => {
+                text.push(' ');
+                let length = break_length(strength.as_deref(), *time);
+                if !length.is_zero() {
+                    push_words(&std::mem::take(text), pieces);
+                    pieces.push(Spoken::Silence(length));
+                }
+            }
             Ssml::Span {
                 kind: Span::Sub { alias: Some(alias) },
                 ..
@@ -338,7 +381,7 @@ fn gather_text(content: &[Ssml], text: &mut String) {
                 if parted {
                     text.push(' ');
                 }
-                gather_text(content, text);
+                gather_text(content, text, pieces);
                 if parted {
                     text.push(' ');
                 }

@@ -9,6 +9,7 @@ use model::event::Event;
 use model::method::Method;
 use model::owed::Owed;
 use model::sid::{AccountSid, ApplicationSid, CallSid};
+use twiml::ssml::Spoken;
 
 use crate::input::{FetchId, LegId, PlaybackId, RequestId};
 
@@ -163,8 +164,8 @@ pub enum MediaCommand {
 pub enum Sound {
     /// Speech.
     Say {
-        /// Plain text, markup removed.
-        text: String,
+        /// Words and silence, other markup removed.
+        text: Vec<Spoken>,
         /// Voice as written, e.g. `alice`, `Polly.Joanna`.
         voice: Option<String>,
         /// Language as written, e.g. `ja-JP`.

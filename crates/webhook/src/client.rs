@@ -45,8 +45,28 @@ const MOST_POOLS: usize = 32;
 pub enum Wanted {
     /// All of it; more than this many bytes is error 11750.
     Whole(usize),
+    /// All of a document; or of sound, which may come in its place and be longer: so many bytes.
+    WholeOrSound(usize, usize),
     /// Its start, up to this many bytes: callbacks, whose answers mean nothing.
     Start(usize),
+}
+
+impl Wanted {
+    /// Most bytes of an answer with these headers, and whether more is an error.
+    fn limit(self, headers: &[(String, String)]) -> (usize, bool) {
+        match self {
+            Self::Start(most) => (most, false),
+            Self::Whole(most) => (most, true),
+            Self::WholeOrSound(document, sound) => {
+                let content_type = headers.iter().find(|(name, _)| name == "content-type");
+                let kind = document_kind(content_type.map(|(_, value)| value.as_str()));
+                match kind {
+                    DocumentKind::Audio => (sound, true),
+                    _ => (document, true),
+                }
+            }
+        }
+    }
 }
 
 /// What is sent.
@@ -109,6 +129,12 @@ impl Request {
             wanted: Wanted::Whole(most),
             ..Self::document(Method::Get, url, Parameters::default())
         }
+    }
+
+    /// The same; what comes may be sound of up to `most` bytes instead.
+    pub fn or_sound(mut self, most: usize) -> Self {
+        self.wanted = Wanted::WholeOrSound(MOST_DOCUMENT, most);
+        self
     }
 
     /// The same, for this account, signed with its token.
@@ -518,10 +544,9 @@ impl Client {
             return cached(&kept, request, exchange);
         }
 
-        let (most, whole) = match request.wanted {
-            Wanted::Whole(most) if (200..300).contains(&status) => (most, true),
-            Wanted::Start(most) if (200..300).contains(&status) => (most, false),
-            _ => (MOST_BODY, false),
+        let (most, whole) = match (200..300).contains(&status) {
+            true => request.wanted.limit(&headers),
+            false => (MOST_BODY, false),
         };
         let mut body = BytesMut::new();
         loop {
@@ -759,9 +784,8 @@ fn record_body(exchange: &mut Exchange, body: &[u8]) {
 }
 
 fn cached(kept: &Kept, request: &Request, exchange: &mut Exchange) -> Result<Answer, Cause> {
-    if let Wanted::Whole(most) = request.wanted
-        && kept.body.len() > most
-    {
+    let (most, whole) = request.wanted.limit(&kept.headers);
+    if whole && kept.body.len() > most {
         return Err(Cause::TooLong);
     }
     record(exchange, 200, &kept.headers);

@@ -82,7 +82,12 @@ static SOUNDS: LazyLock<Vec<(String, Bytes)>> = LazyLock::new(|| {
 });
 
 const fn part(first: u16, second: u16, ms: u32) -> Part {
-    Part { first, second, ms }
+    Part {
+        first,
+        second,
+        modulated: false,
+        ms,
+    }
 }
 
 const fn samples(ms: u32) -> usize {

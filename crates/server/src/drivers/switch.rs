@@ -34,6 +34,7 @@ use crate::media_port::MediaRoom;
 use crate::outbound::{Destination, Found, RouteFailure};
 use crate::registrations::Registrations;
 use crate::rim::Rim;
+use crate::sounds::{NoSound, Playable};
 
 /// Happenings that may wait; datagrams beyond are dropped, everything else waits for room.
 pub const QUEUE: usize = 16_384;
@@ -78,7 +79,7 @@ pub enum Happening {
     /// Where the contacts of a redirection are was looked up.
     Located(LegId, BranchId, Vec<Found>),
     /// Speech or audio is ready to be played, or is not to be had.
-    Sound(LegId, PlaybackId, u32, Result<media::Source, (u32, String)>),
+    Sound(LegId, PlaybackId, u32, Result<Playable, NoSound>),
     /// Everything up to the change with this number is on disk.
     Committed(u64),
     /// A fetch is over; the cookies that its call has now.
@@ -284,6 +285,7 @@ impl Node {
                 self.switch.handle_input(now, *input);
                 if !self.switch.is_live(call) {
                     self.jars.remove(&call);
+                    self.rim.let_go(call);
                 }
             }
             Happening::Figures(answer) => {
@@ -715,14 +717,18 @@ impl Node {
         id: LegId,
         playback: PlaybackId,
         loops: u32,
-        sound: Result<media::Source, (u32, String)>,
+        sound: Result<Playable, NoSound>,
     ) {
         // Stopped in the meantime, or its leg is gone.
         if !self.preparing.remove(&(id, playback)) {
             return;
         }
         match sound {
-            Ok(source) => self.play(id, playback, loops, source),
+            Ok(sound) => {
+                let Some(leg) = self.legs.leg(id) else { return };
+                let sound = sound.on(leg.media.is_wide());
+                self.play(id, playback, loops, media::Source::Pcm(sound));
+            }
             Err((code, message)) => self.tell(
                 now,
                 id,

@@ -341,6 +341,8 @@ pub fn is_final(status: &str) -> bool {
 /// One request that the receiver got.
 #[derive(Debug, Clone)]
 pub struct Got {
+    /// `GET` or `POST`.
+    pub method: String,
     /// Path and query.
     pub target: String,
     /// Headers, names in lower case.
@@ -384,6 +386,8 @@ impl Got {
 pub enum Reaction {
     /// 200 with a TwiML document of these verbs.
     Twiml(String),
+    /// 200 with this content type, these further headers (each with its line end) and this body.
+    File(&'static str, String, Vec<u8>),
     /// 204.
     Empty,
     /// An answer with this status and no body.
@@ -513,7 +517,8 @@ async fn serve(
     };
     let head = String::from_utf8_lossy(&bytes[..head_end]).into_owned();
     let mut lines = head.split("\r\n");
-    let target = lines.next()?.split(' ').nth(1)?.to_owned();
+    let mut request = lines.next()?.split(' ');
+    let (method, target) = (request.next()?.to_owned(), request.next()?.to_owned());
     let headers: HashMap<String, String> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
@@ -529,6 +534,7 @@ async fn serve(
     let form = Parameters::from_form(&bytes[head_end + 4..]);
     let mut got = Got {
         url: format!("http://{address}{target}"),
+        method,
         target,
         headers,
         form,
@@ -537,25 +543,28 @@ async fn serve(
     let reaction = {
         let mut requests = requests.lock().unwrap();
         let reaction = reacts(&got, &requests);
-        got.served = matches!(reaction, Reaction::Twiml(_) | Reaction::Empty);
+        got.served = !matches!(reaction, Reaction::Status(_) | Reaction::Silence);
         requests.push(got);
         reaction
     };
-    let (status, body) = match reaction {
+    let nothing = (String::new(), Vec::new());
+    let (status, kind, (more, body)) = match reaction {
         Reaction::Silence => return None,
-        Reaction::Status(status) => (status, String::new()),
-        Reaction::Empty => (204, String::new()),
-        Reaction::Twiml(verbs) => (200, format!("<Response>{verbs}</Response>")),
+        Reaction::Status(status) => (status, "text/xml", nothing),
+        Reaction::Empty => (204, "text/xml", nothing),
+        Reaction::File(kind, more, body) => (200, kind, (more, body)),
+        Reaction::Twiml(verbs) => {
+            let document = format!("<Response>{verbs}</Response>");
+            (200, "text/xml", (String::new(), document.into_bytes()))
+        }
     };
-    let length = if status == 204 {
+    let length = if matches!(status, 204 | 304) {
         String::new()
     } else {
-        format!(
-            "Content-Type: text/xml\r\nContent-Length: {}\r\n",
-            body.len()
-        )
+        format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len())
     };
-    let answer = format!("HTTP/1.1 {status} Answer\r\n{length}Connection: close\r\n\r\n{body}");
-    stream.write_all(answer.as_bytes()).await.ok()?;
+    let head = format!("HTTP/1.1 {status} Answer\r\n{length}{more}Connection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.ok()?;
+    stream.write_all(&body).await.ok()?;
     stream.shutdown().await.ok()
 }

@@ -3,7 +3,7 @@
 use crate::attribute::{Loop, Maybe, Repeat, Text};
 use crate::print::Printer;
 use crate::read::{Element, Node, Reader};
-use crate::ssml::{self, Ssml};
+use crate::ssml::{self, Spoken, Ssml};
 
 /// The longest text that is spoken, in characters (docs/compat/twiml-say.md, say-5).
 pub const TEXT_LIMIT: usize = 4096;
@@ -30,6 +30,11 @@ impl Say {
     /// The text without its SSML: for a voice that understands none, and for logs.
     pub fn plain_text(&self) -> String {
         ssml::plain_text(&self.content)
+    }
+
+    /// The same with its breaks.
+    pub fn spoken(&self) -> Vec<Spoken> {
+        ssml::spoken(&self.content)
     }
 }
 

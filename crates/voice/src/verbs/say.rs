@@ -17,15 +17,15 @@ pub(crate) fn start(verb: twiml::verbs::Say, cx: &mut Cx) -> Step<Say> {
     Step::Stay(Say)
 }
 
-/// What is spoken. Markup parts words and replaces them (`p`, `s`, `sub`), but does not change the
-/// voice yet.
+/// What is spoken. Markup parts words, by silence (`break`) or without (`p`, `s`), and replaces them
+/// (`sub`), but does not change the voice yet.
 pub(super) fn sound(verb: &twiml::verbs::Say, cx: &mut Cx) -> Sound {
     let mut markup = BTreeSet::new();
     unspoken(&verb.content, &mut markup);
     let markup: Vec<_> = markup.into_iter().map(|tag| (tag, true)).collect();
-    cx.unexecuted("Say", "only its words are spoken yet", &markup);
+    cx.unexecuted("Say", "its words are spoken without it yet", &markup);
     Sound::Say {
-        text: verb.plain_text(),
+        text: verb.spoken(),
         voice: verb.voice.clone(),
         language: verb.language.clone(),
     }
@@ -35,10 +35,7 @@ pub(super) fn sound(verb: &twiml::verbs::Say, cx: &mut Cx) -> Sound {
 fn unspoken(content: &[Ssml], markup: &mut BTreeSet<&'static str>) {
     for piece in content {
         match piece {
-            Ssml::Text(_) => {}
-            Ssml::Break { .. } => {
-                markup.insert("break");
-            }
+            Ssml::Text(_) | Ssml::Break { .. } => {}
             Ssml::Span { kind, content } => {
                 if !matches!(kind, Span::Paragraph | Span::Sentence | Span::Sub { .. }) {
                     markup.insert(kind.tag());
