@@ -6,6 +6,8 @@ Only python's own library is used. The environment is described in xtask/src/cou
 
 import array
 import base64
+import hashlib
+import hmac
 import io
 import json
 import math
@@ -87,15 +89,27 @@ def until(what, condition, seconds=20):
 DOCUMENTS, HEARD = {}, []
 
 
+def is_signed(url, form, signature):
+    """Whether a request carries the signature that the documentation describes."""
+    text = url + "".join(name + form[name] for name in sorted(form))
+    wanted = hmac.new(READY["auth_token"].encode(), text.encode(), hashlib.sha1).digest()
+    return hmac.compare_digest(base64.b64encode(wanted).decode(), signature or "")
+
+
 class Application(BaseHTTPRequestHandler):
-    """Hands out documents (text, or seconds to wait and text), keeps what it is asked."""
+    """Hands out documents (text, or seconds to wait and text), keeps what it is asked. Whoever asks
+    without a signature gets nothing, so that no test passes without it."""
 
     protocol_version = "HTTP/1.1"
 
     def answer(self):
         body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
         path = self.path.split("?")[0]
-        HEARD.append((path, dict(urllib.parse.parse_qsl(body, keep_blank_values=True))))
+        form = dict(urllib.parse.parse_qsl(body, keep_blank_values=True))
+        if not is_signed(BASE + self.path, form, self.headers.get("x-twilio-signature")):
+            self.send_error(403, "not signed")
+            return
+        HEARD.append((path, form))
         document = DOCUMENTS.get(path, "<Response/>")
         if isinstance(document, tuple):
             time.sleep(document[0])
@@ -167,13 +181,61 @@ def loudness(sound):
     return len(within) / 50, math.sqrt(sum(level * level for level in within) / len(within))
 
 
+def part_at(sound, hertz):
+    """Which part of a sound's energy is at this frequency (Goertzel over frames of 20 ms, loud ones)."""
+    values, rate = sound
+    frame, at_it, all_of_it = rate // 50, 0.0, 0.0
+    turn = 2 * math.cos(2 * math.pi * hertz / rate)
+    for at in range(0, len(values) - frame + 1, frame):
+        energy = sum(value * value for value in values[at : at + frame])
+        if energy < frame * 200 * 200:
+            continue
+        one = two = 0.0
+        for value in values[at : at + frame]:
+            one, two = value + turn * one - two, one
+        at_it += (one * one + two * two - turn * one * two) * 2 / frame
+        all_of_it += energy
+    return at_it / all_of_it if all_of_it else 0.0
+
+
+def envelope(sound):
+    """The level of each 20 ms, from the first to the last that is loud."""
+    values, rate = sound
+    frame = rate // 50
+    levels = []
+    for at in range(0, len(values) - frame + 1, frame):
+        levels.append(math.sqrt(sum(value * value for value in values[at : at + frame]) / frame))
+    loud = [at for at, level in enumerate(levels) if level > 200]
+    return levels[loud[0] : loud[-1] + 1] if loud else []
+
+
+def likeness(one, other):
+    """How alike the courses of two sounds are: the correlation of their envelopes, best of ±0.2 s."""
+
+    def correlation(a, b):
+        count = min(len(a), len(b))
+        if count < 25:
+            return 0.0
+        a, b = a[:count], b[:count]
+        mean_a, mean_b = sum(a) / count, sum(b) / count
+        above = sum((x - mean_a) * (y - mean_b) for x, y in zip(a, b))
+        below = math.sqrt(sum((x - mean_a) ** 2 for x in a) * sum((y - mean_b) ** 2 for y in b))
+        return above / below if below else 0.0
+
+    a, b = envelope(one), envelope(other)
+    return max(max(correlation(a[lag:], b), correlation(a, b[lag:])) for lag in range(11))
+
+
 def same_sound(got, wanted):
-    """The same sentence: as long within 0.3 s or a tenth, as loud within 3 dB."""
+    """The same sentence: as long within 0.3 s or a tenth, as loud within 3 dB, and with the same
+    course of loud and soft: noise, or another sentence, has another."""
     (length, level), (other_length, other_level) = loudness(got), loudness(wanted)
     assert other_length > 0.5, "the reference has %.2f s of sound" % other_length
     assert abs(length - other_length) <= max(0.3, other_length / 10), "%.2f s, not %.2f" % (length, other_length)
     decibels = 20 * math.log10(max(level, 1) / max(other_level, 1))
     assert abs(decibels) <= 3, "%.1f dB off" % decibels
+    alike = likeness(got, wanted)
+    assert alike > 0.8, "it goes another way: %.2f" % alike
 
 
 def from_pcmu(byte):

@@ -1,11 +1,12 @@
 """baresip, a foreign user agent, against a running Switchboard: registers, calls, is called, presses
-and hears digits. It is driven over its control port (module ctrl_tcp: JSON in netstrings), plays
-silence from a file (module aufile) and keeps what it hears in one (module sndfile). A secure one
-speaks TLS and takes no sound without SRTP (module srtp)."""
+and hears digits, is heard. It is driven over its control port (module ctrl_tcp: JSON in netstrings),
+plays silence or a tone from a file (module aufile) and keeps what it hears in one (module sndfile). A
+secure one speaks TLS and takes no sound without SRTP (module srtp)."""
 
 import array
 import glob
 import json
+import math
 import os
 import socket
 import subprocess
@@ -25,28 +26,31 @@ DOMAIN = sb.Domain("baresip")
 class Telephone:
     """One run of baresip, with a folder and ports of its own."""
 
-    def __init__(self, name, secure=False):
+    def __init__(self, name, secure=False, codec="PCMU", tone=0, user=None):
         self.folder = os.path.join(sb.OUT, name)
         os.makedirs(self.folder, exist_ok=True)
-        silence = os.path.join(self.folder, "silence.wav")
-        with wave.open(silence, "wb") as file:
-            file.setparams((1, 2, 8000, 0, "NONE", ""))
-            file.writeframes(array.array("h", [0] * 8000 * 60).tobytes())
+        source = os.path.join(self.folder, "source.wav")
+        rate = 16000 if codec == "G722" else 8000
+        wave_of = lambda at: round(8000 * math.sin(2 * math.pi * tone * at / rate)) if tone else 0
+        second = array.array("h", [wave_of(at) for at in range(rate)])
+        with wave.open(source, "wb") as file:
+            file.setparams((1, 2, rate, 0, "NONE", ""))
+            file.writeframes(second.tobytes() * 60)
         self.control_port, sip_port = sb.free_port(), sb.free_port()
         modules = next((path for path in MODULES if os.path.isdir(path)), MODULES[0])
         config = [
             "sip_listen 127.0.0.1:%d" % sip_port,
             "call_local_timeout 60",
             "call_max_calls 4",
-            "audio_source aufile,%s" % silence,
-            "ausrc_srate 8000",
-            "auplay_srate 8000",
+            "audio_source aufile,%s" % source,
+            "ausrc_srate %d" % rate,
+            "auplay_srate %d" % rate,
             "ausrc_channels 1",
             "auplay_channels 1",
             "audio_telev_pt 101",
             "rtp_stats no",
             "module_path %s" % modules,
-            "module g711.so",
+            "module %s.so" % ("g722" if codec == "G722" else "g711"),
             "module aufile.so",
             "module sndfile.so",
             "snd_path %s" % self.folder,
@@ -58,13 +62,18 @@ class Telephone:
         if secure:
             config += ["module srtp.so", "sip_cafile %s" % sb.CERTIFICATE]
         transport, port = ("tls", sb.SIP_TLS_PORT) if secure else ("udp", sb.SIP_PORT)
-        account = (
-            "<sip:%s@%s;transport=%s>;auth_user=%s;auth_pass=%s;outbound=\"sip:%s:%s;transport=%s\";regint=600"
-            % (DOMAIN.user, DOMAIN.name, transport, DOMAIN.user, DOMAIN.password, sb.SIP_HOST, port, transport)
-        )
+        if user is None:
+            name, secret, domain = DOMAIN.user, DOMAIN.password, DOMAIN.name
+            account = (
+                "<sip:%s@%s;transport=%s>;auth_user=%s;auth_pass=%s;outbound=\"sip:%s:%s;transport=%s\";regint=600"
+                % (name, domain, transport, name, secret, sb.SIP_HOST, port, transport)
+            )
+        else:
+            # As the banner prints it.
+            account = "<sip:%s@%s>;auth_pass=%s;regint=600" % user
         if secure:
             account += ";mediaenc=srtp-mand"
-        account += ";answermode=manual;audio_codecs=PCMU/8000/1;dtmfmode=rtpevent;ptime=20"
+        account += ";answermode=manual;audio_codecs=%s/%d/1;dtmfmode=rtpevent;ptime=20" % (codec, rate)
         for file, lines in {"config": config, "accounts": [account], "contacts": []}.items():
             with open(os.path.join(self.folder, file), "w", encoding="utf-8") as out:
                 out.write("\n".join(lines) + "\n")
@@ -266,6 +275,72 @@ def over_tls_with_srtp_it_is_called_and_hears_the_sentence_and_digits():
     sb.same_sound(telephone.heard(), reference(SPOKEN))
 
 
+PRINTED = (sb.READY["sip_user"], sb.READY["sip"], sb.READY["sip_password"])
+
+
+# counterparts-42
+def as_the_printed_user_it_dials_the_demo_numbers():
+    number = sb.READY["numbers"]["yours"]
+    numbers = sb.rest("GET", "/IncomingPhoneNumbers")["incoming_phone_numbers"]
+    sid = next(own["sid"] for own in numbers if own["phone_number"] == number)
+    sb.rest("POST", "/IncomingPhoneNumbers/" + sid, VoiceUrl=sb.BASE + "/yours", VoiceApplicationSid="")
+    sb.DOCUMENTS["/yours"] = SPOKEN
+    with Registered("printed", user=PRINTED) as telephone:
+        telephone.order("dial", "sip:%s@%s" % (number, PRINTED[1]))
+        telephone.wait("CALL_ESTABLISHED")
+        telephone.wait("CALL_CLOSED")
+        time.sleep(0.5)
+        heard = telephone.heard()
+        # The menu speaks until a key is pressed, then plays its music and ends.
+        telephone.events.clear()
+        telephone.order("dial", "sip:%s@%s" % (sb.READY["numbers"]["menu"], PRINTED[1]))
+        telephone.wait("CALL_ESTABLISHED")
+        time.sleep(1)
+        telephone.order("sndcode", "2")
+        telephone.wait("CALL_CLOSED")
+        time.sleep(0.5)
+        music = telephone.heard()
+    (form,) = sb.asked("/yours")
+    assert form["To"] == number and form["Direction"] == "inbound", form
+    assert form["SipDomain"] == PRINTED[1].rsplit(":", 1)[0], form
+    sb.same_sound(heard, reference(SPOKEN))
+    assert sb.loudness(music)[0] > 2, "%.1f s of menu and music" % sb.loudness(music)[0]
+
+
+def talks_with_a_virtual_phone(codec):
+    """Both ways through a bridge to a telephone that speaks PCMU."""
+    number = sb.PHONES[1]
+    sb.phone(number, answer_after_ms=200, speak=SENTENCE)
+    sb.DOCUMENTS["/sip"] = document("<Dial answerOnBridge=\"true\"><Number>%s</Number></Dial>" % number)
+    with Registered("talks-" + codec, codec=codec, tone=1000) as telephone:
+        telephone.order("dial", "sip:+15005550006@" + DOMAIN.name)
+        telephone.wait("CALL_ESTABLISHED")
+        time.sleep(6)
+        telephone.order("hangup")
+        time.sleep(1)
+        log = telephone.said(1 << 20)
+        heard = telephone.heard()
+    assert "audio encoder: %s" % codec in log, log[-500:]
+    sb.phone(number)
+    tone = sb.until("what the phone heard", lambda: sb.heard_by(number))
+    length, level = sb.loudness(tone)
+    assert length > 3, "%.1f s of tone" % length
+    assert sb.part_at(tone, 1000) > 0.9, "only %.2f of it is the tone" % sb.part_at(tone, 1000)
+    # 8000 at its peak is 5657 RMS.
+    assert abs(20 * math.log10(level / 5657)) <= 3, level
+    sb.same_sound(heard, reference(SPOKEN))
+
+
+# counterparts-43
+def speaks_pcma_and_is_heard_by_a_phone_that_speaks_pcmu():
+    talks_with_a_virtual_phone("PCMA")
+
+
+# counterparts-43
+def speaks_g722_and_is_heard_by_a_phone_that_speaks_pcmu():
+    talks_with_a_virtual_phone("G722")
+
+
 def is_called_and_hangs_up():
     with Registered("hangs-up") as telephone:
         text = document("<Pause length=\"60\"/>")
@@ -286,6 +361,9 @@ if __name__ == "__main__":
                 is_called_and_hears_the_sentence,
                 is_called_and_hears_digits,
                 is_called_and_hangs_up,
+                as_the_printed_user_it_dials_the_demo_numbers,
+                speaks_pcma_and_is_heard_by_a_phone_that_speaks_pcmu,
+                speaks_g722_and_is_heard_by_a_phone_that_speaks_pcmu,
                 over_tls_with_srtp_it_calls_hears_the_sentence_and_presses_digits,
                 over_tls_with_srtp_it_is_called_and_hears_the_sentence_and_digits,
             ]

@@ -2,7 +2,9 @@
 //! the server would, and into a media port.
 //!
 //! The input is cut at bytes of 0xff. The first byte of a piece says what happens before it
-//! arrives and where it goes; the rest is the datagram.
+//! arrives and where it goes; the rest is the datagram. We call, too: so that a reply meets the
+//! transaction that waits for it, `$V`, `$F`, `$T`, `$C` and `$S` stand for Via, From, To, Call-ID and
+//! CSeq of the newest request that we sent.
 #![no_main]
 
 use std::net::SocketAddr;
@@ -10,12 +12,81 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use media::{Command, Engine, Format, PayloadFormat, PortId, PortSettings};
-use sip::{Admission, Config, ConnectionId, Endpoint, Event, Flow, Secret, Transport};
+use sip::message::parse::parse;
+use sip::{
+    Admission, Config, ConnectionId, Credentials, Destination, DialogKey, Endpoint, Event, Flow,
+    HeaderName, Invitation, Message, NameAddr, Secret, Transport, Uri,
+};
 
 const ANSWER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
                       m=audio 4000 RTP/AVP 0\r\n";
 
+/// The headers of a request that its reply repeats.
+#[derive(Default)]
+struct Newest([String; 5]);
+
+impl Newest {
+    const NAMES: [(&str, HeaderName); 5] = [
+        ("$V", HeaderName::Via),
+        ("$F", HeaderName::From),
+        ("$T", HeaderName::To),
+        ("$C", HeaderName::CallId),
+        ("$S", HeaderName::CSeq),
+    ];
+
+    fn sent(&mut self, bytes: &[u8]) {
+        let message = parse(bytes).expect("we read what we send");
+        if let Message::Request(request) = message {
+            for (value, (_, name)) in self.0.iter_mut().zip(Self::NAMES) {
+                *value = request.headers.value(name).unwrap_or_default().to_owned();
+            }
+        }
+    }
+
+    fn fill(&self, datagram: &[u8]) -> Vec<u8> {
+        let Ok(text) = std::str::from_utf8(datagram) else {
+            return datagram.to_vec();
+        };
+        let mut text = text.to_owned();
+        for (value, (mark, _)) in self.0.iter().zip(Self::NAMES) {
+            // Once each: whoever repeats it makes no more of it.
+            text = text.replacen(mark, value, 1);
+        }
+        text.into_bytes()
+    }
+}
+
+/// Calls the stranger, who may ask for a password.
+fn call(endpoint: &mut Endpoint, now: Instant, local: SocketAddr, remote: SocketAddr) -> DialogKey {
+    let uri = Uri::sip(Some("bob"), &remote.ip().to_string(), Some(remote.port()));
+    let from = Uri::parse("sip:alice@example.com").expect("it is one");
+    let invitation = Invitation {
+        request_uri: uri.clone(),
+        to: NameAddr::new(uri),
+        from: NameAddr::new(from),
+        destination: Destination::Address {
+            transport: Transport::Udp,
+            local,
+            remote,
+        },
+        route_set: Vec::new(),
+        offer: ANSWER.to_owned(),
+        headers: Vec::new(),
+        credentials: Some(Credentials {
+            username: "alice".to_owned(),
+            secret: Secret::Password("open sesame".to_owned()),
+            realm: None,
+        }),
+        contact_user: None,
+        timeout: Some(Duration::from_secs(60)),
+        patience: None,
+    };
+    endpoint.invite(now, invitation)
+}
+
 fuzz_target!(|bytes: &[u8]| {
+    let mut newest = Newest::default();
+    let mut calling = None;
     let mut now = Instant::now();
     let local = SocketAddr::from(([127, 0, 0, 1], 5060));
     let remote = SocketAddr::from(([127, 0, 0, 2], 5060));
@@ -69,6 +140,16 @@ fuzz_target!(|bytes: &[u8]| {
             _ => Duration::from_secs(40),
         };
         endpoint.handle_timeout(now);
+        match (how >> 2 & 15, calling) {
+            (13, _) => calling = Some(call(&mut endpoint, now, local, remote)),
+            (14, Some(key)) => endpoint.reoffer(now, key, ANSWER.to_owned()),
+            (15, Some(key)) => endpoint.hang_up(now, key),
+            _ => {}
+        }
+        while let Some(transmit) = endpoint.poll_transmit() {
+            newest.sent(&transmit.bytes);
+        }
+        let datagram = &newest.fill(datagram);
         match how & 3 {
             0 | 1 => {
                 let flow = Flow {
@@ -92,7 +173,9 @@ fuzz_target!(|bytes: &[u8]| {
             };
             serve(&mut endpoint, now, event, how >> 2 & 15);
         }
-        while endpoint.poll_transmit().is_some() {}
+        while let Some(transmit) = endpoint.poll_transmit() {
+            newest.sent(&transmit.bytes);
+        }
     }
     // Everybody falls silent: what strangers began must come to an end by itself.
     for _ in 0..2_000 {

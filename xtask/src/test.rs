@@ -15,17 +15,17 @@ const LIMIT: Duration = Duration::from_secs(40 * 60);
 /// Seeds of the long simulation.
 const NIGHTLY_SEEDS: u64 = 100_000;
 /// What `--nightly` adds.
-const NIGHTLY: [&str; 3] = ["simulation", "outage", "fuzz"];
+const NIGHTLY: [&str; 3] = ["simulation", "kills", "fuzz"];
 
 /// What to run.
 #[derive(Args)]
 pub struct Options {
-    /// Also what takes too long for every day: the simulation over many more seeds, the outage of
-    /// a minute and the 25 kills, and every fuzz target.
+    /// Also what takes too long for every day: the simulation over many more seeds, kills at other
+    /// moments, and every fuzz target.
     #[arg(long)]
     nightly: bool,
     /// Only this: format, clippy, compat, cargo, a counterpart suite, or one of the nightly
-    /// suites simulation, outage, fuzz. May be repeated.
+    /// suites simulation, kills, fuzz. May be repeated.
     #[arg(long, value_name = "SUITE")]
     only: Vec<String>,
     /// Do not install anything; suites that lack their counterpart say "not run".
@@ -125,10 +125,10 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
             sim::count(root, NIGHTLY_SEEDS, 1_000_000)
         });
     }
-    if nightly("outage") {
-        report.step("outage of a minute, 25 kills, 1,000 browsers", || {
+    if nightly("kills") {
+        report.step("25 kills at other moments, 1,000 browsers", || {
             let packages = ["--package", "server", "--package", "browser"];
-            let tests = ["--test", "outage", "--test", "crash", "--test", "peers"];
+            let tests = ["--test", "crash", "--test", "peers"];
             let mut cargo = cargo(root);
             cargo
                 .args(["test", "--locked", "--no-fail-fast"])

@@ -12,6 +12,7 @@ use voice::effect::{LegCommand, MediaCommand, Save, Sound};
 use voice::input::{LegEvent, LegId};
 
 use crate::clock;
+use crate::counters;
 use crate::drivers::switch::{ELSEWHERE, Node};
 use crate::legs::Leg;
 use crate::outbound::RouteFailure;
@@ -43,6 +44,15 @@ fn write(effect: Effect, change: &mut store::Change) -> Option<Effect> {
                 events,
                 will,
             } = *save;
+            // A call is saved as final once.
+            match record.status {
+                CallStatus::Completed => counters::CALLS_COMPLETED.count(),
+                CallStatus::Busy => counters::CALLS_BUSY.count(),
+                CallStatus::NoAnswer => counters::CALLS_NO_ANSWER.count(),
+                CallStatus::Canceled => counters::CALLS_CANCELED.count(),
+                CallStatus::Failed => counters::CALLS_FAILED.count(),
+                CallStatus::Queued | CallStatus::Ringing | CallStatus::InProgress => {}
+            }
             change.wills.push((record.sid, will));
             change.events.extend(events);
             // Each callback keeps one token for all its attempts.

@@ -9,6 +9,7 @@ use api::live::Answering;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
+use crate::counters;
 use crate::drivers::switch::{Figures, Happening};
 use crate::media_port::MediaRoom;
 use crate::memory::{self, Lull};
@@ -84,7 +85,8 @@ impl Health for Pulse {
     fn metrics(&self) -> String {
         let (figures, owed) = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
-        let rows: [(&str, &str, u64); 5] = [
+        let sip = figures.sip;
+        let rows: [(&str, &str, u64); 10] = [
             (
                 "switchboard_calls",
                 "Calls that live now.",
@@ -98,7 +100,7 @@ impl Health for Pulse {
             (
                 "switchboard_registrations",
                 "Addresses of record with a phone.",
-                figures.registrations as u64,
+                sip.registrations as u64,
             ),
             (
                 "switchboard_uncommitted_batches",
@@ -110,6 +112,31 @@ impl Health for Pulse {
                 "Status callbacks not delivered yet.",
                 owed,
             ),
+            (
+                "switchboard_sip_dialogs",
+                "Calls that SIP keeps.",
+                sip.calls as u64,
+            ),
+            (
+                "switchboard_sip_server_transactions",
+                "Requests of others that SIP remembers.",
+                sip.server_transactions as u64,
+            ),
+            (
+                "switchboard_sip_client_transactions",
+                "Requests of ours that SIP remembers.",
+                sip.client_transactions as u64,
+            ),
+            (
+                "switchboard_sip_timers",
+                "Timers of SIP that run.",
+                sip.timers as u64,
+            ),
+            (
+                "switchboard_sip_connections",
+                "Open connections of SIP.",
+                sip.connections as u64,
+            ),
         ];
         for (name, help, value) in rows {
             let _ = writeln!(
@@ -117,6 +144,7 @@ impl Health for Pulse {
                 "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}"
             );
         }
+        counters::write(&mut text);
         text
     }
 }

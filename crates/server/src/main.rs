@@ -8,6 +8,7 @@ mod cli;
 mod clock;
 mod config;
 mod configured;
+mod counters;
 mod demo;
 mod directory;
 mod drivers;

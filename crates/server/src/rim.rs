@@ -26,6 +26,7 @@ use webhook::form::Parameters;
 
 use crate::clock;
 use crate::config::Config;
+use crate::counters;
 use crate::drivers::switch::Happening;
 use crate::outbound;
 use crate::resolver::Resolver;
@@ -219,6 +220,7 @@ impl Rim {
                 .idempotent(token());
             let result = match rim.client.fetch(&request, &mut jar).await {
                 Ok(mut response) => {
+                    counters::DOCUMENTS_ANSWERED.count();
                     let exchange = std::mem::take(&mut response.exchange);
                     rim.keep(fetch.account, fetch.call, exchange, began);
                     let kind = match response.kind() {
@@ -247,6 +249,7 @@ impl Rim {
                     })
                 }
                 Err(failure) => {
+                    counters::DOCUMENTS_FAILED.count();
                     rim.keep(fetch.account, fetch.call, *failure.exchange, began);
                     Err(FetchFailure {
                         code: failure.code,

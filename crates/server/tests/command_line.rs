@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,13 @@ fn code(arguments: &[&str]) -> (Option<i32>, String) {
         output.status.code(),
         String::from_utf8_lossy(&output.stderr).into_owned(),
     )
+}
+
+/// Whether a WAV file holds more than silence.
+fn is_heard(path: &str) -> bool {
+    let heard = hound::WavReader::open(path).expect(path);
+    let mut samples = heard.into_samples::<i16>();
+    samples.any(|sample| sample.unwrap().abs() > 1000)
 }
 
 /// A running server, killed if the test fails.
@@ -140,13 +147,7 @@ fn dev_says_when_it_is_ready_makes_calls_and_ends_cleanly() {
         told["statuses"].as_array().unwrap().last().unwrap()["status"],
         "completed"
     );
-    let heard = hound::WavReader::open(&wav).unwrap();
-    assert!(
-        heard
-            .into_samples::<i16>()
-            .any(|sample| sample.unwrap().abs() > 1000),
-        "nothing but silence was heard"
-    );
+    assert!(is_heard(wav.to_str().unwrap()), "nothing but silence");
 
     // Calls that are not answered, refused, or asked by nobody known.
     assert_eq!(
@@ -190,6 +191,16 @@ fn dev_says_when_it_is_ready_makes_calls_and_ends_cleanly() {
         .find(|finding| finding["check"] == "data")
         .unwrap();
     assert_eq!(of_data["state"], "warning");
+
+    // Without being asked, a call leaves what was heard in the data folder, and says where.
+    let other = facts["phones"][1].as_str().unwrap();
+    let output = run(&["call", "--to", other, "--speak", "Hello", "--data", data]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains(" s  completed"), "progress: {said}");
+    let (_, left) = said.split_once(" heard is in ").expect(&said);
+    assert!(is_heard(left.trim()), "{left}");
+    assert_eq!(Some(Path::new(left.trim()).parent().unwrap()), Some(Path::new(data)));
 
     assert_eq!(dev.end("-TERM").code(), Some(0));
     assert!(!kept.exists());
@@ -302,4 +313,173 @@ fn what_cannot_be_used_is_told_by_the_exit_code() {
         exit == Some(1) && said.contains(&address) && said.contains("--ports auto"),
         "{exit:?} {said}"
     );
+}
+
+/// Every command that asks a running server, and `call` interrupted.
+#[test]
+fn the_commands_work_the_phones_and_tell_what_happened() {
+    let folder = Folder::new("commands");
+    let data = folder.0.join("data");
+    let data = data.to_str().unwrap();
+    let (_dev, facts) = Dev::start(data);
+    let phone = facts["phones"][0].as_str().unwrap();
+    let ours = |arguments: &[&str]| {
+        let output = run(&[arguments, &["--data", data]].concat());
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let wrong = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}{wrong}");
+        said
+    };
+    let listed = ours(&["phone", "list"]);
+    assert_eq!(listed.lines().count(), 10, "{listed}");
+    let listed: Value = serde_json::from_str(&ours(&["phone", "list", "--json"])).unwrap();
+    assert_eq!(listed["phones"][0]["number"], phone);
+
+    // A phone dials the demo number, hangs up after a while, and has heard it.
+    ours(&["phone", "set", phone, "--hang-up-after", "2500"]);
+    let demo = facts["numbers"]["demo"].as_str().unwrap();
+    let said = ours(&["phone", "dial", phone, "--to", demo]);
+    assert!(said.contains(&format!("{phone} dials {demo}")), "{said}");
+    let wav = folder.0.join("heard.wav");
+    let wav = wav.to_str().unwrap();
+    let begun = Instant::now();
+    while run(&["phone", "heard", phone, "--wav", wav, "--data", data]).status.code() != Some(0) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "nothing heard");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert!(is_heard(wav), "nothing but silence");
+    let (exit, said) = code(&["phone", "dial", "+19998887777", "--to", demo, "--data", data]);
+    assert!(exit == Some(1) && said.contains("no virtual phone"), "{exit:?} {said}");
+
+    // A call that is interrupted hangs up.
+    let other = facts["phones"][1].as_str().unwrap();
+    let twiml = folder.0.join("long.xml");
+    std::fs::write(&twiml, "<Response><Pause length=\"60\"/></Response>").unwrap();
+    let mut call = Dev(switchboard()
+        .args(["call", "--to", other, "--data", data, "--twiml"])
+        .arg(&twiml)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap());
+    let mut lines = BufReader::new(call.0.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    let sid = first.split_whitespace().next().unwrap().to_owned();
+    assert!(sid.starts_with("CA"), "{first}");
+    assert!(lines.any(|line| line.unwrap().ends_with(" s  in-progress")));
+    assert_eq!(call.end("-INT").code(), Some(130));
+    let exchanges = ours(&["logs", "--call", &sid, "--json"]);
+    let made: Value = serde_json::from_str(exchanges.lines().next().unwrap()).unwrap();
+    assert_eq!(made["request"]["method"], "POST");
+    assert!(ours(&["logs", "--call", &sid]).contains("/Calls.json"));
+
+    // Whoever follows the debugger sees what goes wrong while he looks, and ends it without a fault.
+    let mut follow = Dev(switchboard()
+        .args(["logs", "--follow", "--data", data])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap());
+    let wrong = folder.0.join("wrong.xml");
+    std::fs::write(&wrong, "<Response><Shout/></Response>").unwrap();
+    ours(&["call", "--to", other, "--twiml", wrong.to_str().unwrap()]);
+    let mut lines = BufReader::new(follow.0.stdout.take().unwrap()).lines();
+    let line = lines.next().unwrap().unwrap();
+    assert!(line.contains("  warning  "), "{line}");
+    assert_eq!(follow.end("-INT").code(), Some(0));
+}
+
+/// What needs no server: settings in force, and completions that shells can read.
+#[test]
+fn settings_and_completions_can_be_read_by_programs() {
+    let folder = Folder::new("config");
+    let file = folder.0.join("s.toml");
+    let text = "max-calls = 7\n[[trunk]]\nname = \"one\"\nhost = \"192.0.2.1\"\npassword = \"hunter2\"\nusername = \"u\"\n";
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let output = run(&["config", "--config", file, "--json"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+    let settings: Value = serde_json::from_str(&said).unwrap();
+    let limit = &settings["settings"]["max-calls"];
+    assert_eq!(limit["value"], 7);
+    assert!(limit["from"].as_str().unwrap().contains("s.toml"), "{limit}");
+    assert_eq!(settings["settings"]["log-format"]["from"], "default");
+    assert_eq!(settings["trunks"][0]["name"], "one");
+    let toml = String::from_utf8(run(&["config", "--config", file]).stdout).unwrap();
+    assert!(toml.contains("max-calls = 7"), "{toml}");
+
+    // Those shells that are here read their completions.
+    let mut read = 0;
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&["completions", shell]);
+        assert_eq!(script.status.code(), Some(0));
+        let path = folder.0.join(shell);
+        std::fs::write(&path, &script.stdout).unwrap();
+        let Ok(checked) = Command::new(shell).arg("-n").arg(&path).output() else {
+            println!("{shell} is not here");
+            continue;
+        };
+        let wrong = String::from_utf8_lossy(&checked.stderr).into_owned();
+        assert!(checked.status.success() && wrong.is_empty(), "{shell}: {wrong}");
+        read += 1;
+    }
+    assert!(read > 0, "no shell to read them");
+    // And bash finishes a word with them.
+    let asks = format!(
+        "source {}; COMP_WORDS=(switchboard comp); COMP_CWORD=1; _switchboard switchboard comp switchboard; echo ${{COMPREPLY[@]}}",
+        folder.0.join("bash").display()
+    );
+    let finished = Command::new("bash").args(["-c", &asks]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&finished.stdout).trim(), "completions");
+}
+
+/// What is printed can be pasted: the lines with curl make a call that is heard.
+#[test]
+fn the_printed_lines_make_a_call() {
+    let folder = Folder::new("banner");
+    let data = folder.0.join("data");
+    let begun = Instant::now();
+    let mut child = switchboard()
+        .args(["dev", "--ports", "auto", "--lang", "en", "--data"])
+        .arg(&data)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = child.stdout.take().unwrap();
+    let mut dev = Dev(child);
+    let mut text = String::new();
+    for line in BufReader::new(out).lines() {
+        let line = line.unwrap();
+        if text.is_empty() {
+            println!("the first line came after {:?}", begun.elapsed());
+            assert!(begun.elapsed() < Duration::from_secs(10), "it starts slowly");
+        }
+        text.push_str(&line);
+        text.push('\n');
+        if line.contains("phone dial") {
+            break;
+        }
+    }
+    let from = text.find("A=AC").expect(&text);
+    let until = from + text[from..].find("\n\n").expect(&text);
+    let pasted = Command::new("sh")
+        .args(["-c", &text[from..until]])
+        .env("no_proxy", "*")
+        .output()
+        .unwrap();
+    let answer = String::from_utf8_lossy(&pasted.stdout).into_owned();
+    let wrong = String::from_utf8_lossy(&pasted.stderr).into_owned();
+    let call: Value = serde_json::from_str(&answer).unwrap_or_else(|e| panic!("{e}: {answer}{wrong}"));
+    let (sid, phone) = (call["sid"].as_str().unwrap(), call["to"].as_str().unwrap());
+    let data = data.to_str().unwrap();
+    let wav = folder.0.join("heard.wav");
+    let wav = wav.to_str().unwrap();
+    let begun = Instant::now();
+    while run(&["phone", "heard", phone, "--wav", wav, "--data", data]).status.code() != Some(0) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{sid} is not heard");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert!(is_heard(wav), "nothing but silence");
+    assert_eq!(dev.end("-TERM").code(), Some(0));
 }

@@ -4,6 +4,9 @@
 
 #[path = "harness/harness.rs"]
 mod harness;
+/// Sleeps as long as the lives below take: in one binary the two cost the time of one.
+#[path = "crash/outage.rs"]
+mod outage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -13,8 +16,13 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::net::UdpSocket;
 
-/// Calls begun in one life at most.
-const LOAD: usize = 25;
+/// How often the program is killed.
+const LIVES: u32 = 25;
+/// How long a life lasts, in milliseconds.
+const LASTS: std::ops::Range<u64> = 200..2_500;
+/// Calls begun in one life at most: about as many as can be placed in it, so that the last life does
+/// not have to place what all others left.
+const LOAD: usize = 10;
 /// Seed of the points in time of the normal run; the nightly run takes another every time.
 const SEED: u64 = 20_100_401;
 /// Quick enough that calls of all ages are there when the end comes, slow enough that some wait.
@@ -143,13 +151,13 @@ fn callbacks(receiver: &Receiver, sid: &str, token: &str) -> Vec<Got> {
 }
 
 /// Several lives and a last one that is not cut short; the server of the last one.
-async fn lives(rounds: u32, seed: u64, folder: &Folder, receiver: &Receiver) -> (Server, Known) {
+async fn lives(seed: u64, folder: &Folder, receiver: &Receiver) -> (Server, Known) {
     let mut chance = StdRng::seed_from_u64(seed);
     let mut known = Known::default();
-    for round in 0..rounds {
+    for round in 0..LIVES {
         let server = Server::start(folder, &[RATE]).await;
         known.look_back(&server).await;
-        let lasts = Duration::from_millis(chance.random_range(200..4000));
+        let lasts = Duration::from_millis(chance.random_range(LASTS));
         println!("life {round} lasts {lasts:?}");
         live(server, receiver, lasts, &mut known).await;
     }
@@ -162,12 +170,11 @@ async fn lives(rounds: u32, seed: u64, folder: &Folder, receiver: &Receiver) -> 
 async fn what_was_acknowledged_survives_being_killed() {
     let folder = Folder::new();
     let receiver = Receiver::with(&[]).await;
-    let rounds = if nightly() { 25 } else { 3 };
     let seed = if nightly() { rand::random() } else { SEED };
     println!("seed {seed}");
-    let (server, mut known) = lives(rounds, seed, &folder, &receiver).await;
+    let (server, mut known) = lives(seed, &folder, &receiver).await;
     let all = known.acknowledged.clone();
-    assert!(all.len() >= rounds as usize, "no load");
+    assert!(all.len() >= LIVES as usize, "no load");
 
     // None stays open for ever, and those that waited are placed.
     eventually("the end of every call", SOON, async || {
@@ -196,17 +203,23 @@ async fn what_was_acknowledged_survives_being_killed() {
             "{sid}"
         );
     }
-    // Calls that were cut short told their beginning without gaps: at least what was written down.
+    // Calls that were cut short tell their end too, once, and everything before it without gaps.
+    assert!(!known.interrupted.is_empty(), "no life cut a call short");
     for sid in &known.interrupted {
-        let written = known.steps.get(sid).copied().unwrap_or(0);
-        let told = eventually("what was owed before the end", SOON, async || {
-            let told = callbacks(&receiver, sid, &token);
-            (told.len() >= written).then_some(told)
-        })
-        .await;
+        let end = &known.ended[sid];
+        receiver.until("/status", sid, end).await;
+        let told = callbacks(&receiver, sid, &token);
         for (at, got) in told.iter().enumerate() {
             assert_eq!(got.get("SequenceNumber"), at.to_string(), "{sid}");
         }
+        let ends: Vec<_> = told
+            .iter()
+            .map(|got| got.get("CallStatus"))
+            .filter(|status| is_final(status))
+            .collect();
+        assert_eq!(ends, [end.as_str()], "{sid} tells its end once");
+        let written = known.steps.get(sid).copied().unwrap_or(0);
+        assert!(told.len() > written, "{sid} lost a step that was seen");
     }
 }
 

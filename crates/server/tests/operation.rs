@@ -185,9 +185,82 @@ async fn health_and_figures_are_those_of_the_moment() {
     })
     .await;
     server.change(&sid, &[("Status", "completed")]).await;
+    // A second one whose document is not to be had, and a callback that arrives.
+    let receiver = Receiver::start(|got, _| match got.target.as_str() {
+        "/status" => Reaction::Empty,
+        _ => Reaction::Status(500),
+    })
+    .await;
+    let form = [
+        ("To", server.phone(1)),
+        ("From", server.number("demo")),
+        ("Url", &receiver.url("/voice")),
+        ("StatusCallback", &receiver.url("/status")),
+    ];
+    let other = server.call(&form).await;
+    receiver.until("/status", &other, "completed").await;
+    eventually("what has happened", SOON, async || {
+        let ended = figure("switchboard_calls_ended_total{status=\"completed\"}").await;
+        let told = figure("switchboard_callback_attempts_total{result=\"delivered\"}").await;
+        (ended == 2.0 && told == 1.0).then_some(())
+    })
+    .await;
+    assert_eq!(
+        figure("switchboard_documents_total{result=\"failed\"}").await,
+        1.0
+    );
+    for nothing in [
+        "switchboard_calls_ended_total{status=\"busy\"}",
+        "switchboard_calls_ended_total{status=\"no-answer\"}",
+        "switchboard_calls_ended_total{status=\"canceled\"}",
+        "switchboard_calls_ended_total{status=\"failed\"}",
+        "switchboard_documents_total{result=\"answered\"}",
+        "switchboard_callback_attempts_total{result=\"again\"}",
+        "switchboard_callback_attempts_total{result=\"given-up\"}",
+        "switchboard_sip_datagrams_dropped_total",
+        "switchboard_owed_callbacks",
+        "switchboard_uncommitted_batches",
+        "switchboard_sip_dialogs",
+        "switchboard_sip_connections",
+    ] {
+        eventually(nothing, SOON, async || {
+            (figure(nothing).await == 0.0).then_some(())
+        })
+        .await;
+    }
+    // SIP remembers its transactions for a while (RFC 3261, 64*T1).
+    for some in [
+        "switchboard_sip_client_transactions",
+        "switchboard_sip_timers",
+        "switchboard_registrations",
+        "switchboard_sip_server_transactions",
+    ] {
+        figure(some).await;
+    }
     eventually("its end in the figures", SOON, async || {
         (figure("switchboard_calls").await == 0.0 && figure("switchboard_legs").await == 0.0)
             .then_some(())
     })
     .await;
+}
+
+/// Who cannot write anything down takes no new work, and says so until it can.
+#[tokio::test]
+async fn a_node_whose_database_is_held_by_another_is_not_ready() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]).await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ready = async || {
+        let answer = http.get(format!("{}/readyz", server.fact("api")));
+        let answer = answer.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(ready().await, (200, "ready\n".to_owned()));
+    let another = rusqlite::Connection::open(folder.0.join(".switchboard/switchboard.db")).unwrap();
+    another.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (status, said) = ready().await;
+    assert_eq!(status, 503, "{said}");
+    assert!(said.contains("locked"), "{said}");
+    another.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(ready().await.0, 200);
 }

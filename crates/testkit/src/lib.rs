@@ -4,6 +4,7 @@ mod chance;
 pub mod group;
 pub mod laws;
 pub mod outbox;
+pub mod programs;
 pub mod scenario;
 pub mod wire;
 pub mod world;

@@ -19,6 +19,7 @@ use voice::{Policy, Switch};
 
 use crate::chance::Chance;
 use crate::laws::Laws;
+use crate::programs::{Mark, Programs};
 
 /// How often each kind of race came about, over many worlds.
 pub type Reached = BTreeMap<&'static str, u64>;
@@ -47,6 +48,7 @@ struct World<'a> {
     switch: Switch,
     chance: Chance,
     laws: Laws,
+    programs: Programs,
     now: Now,
     start: Instant,
     coming: BTreeMap<(Duration, u64, u64), Coming>,
@@ -56,6 +58,7 @@ struct World<'a> {
     reached: &'a mut Reached,
     trace: Option<u64>,
     requests: u64,
+    documents: u64,
     calls: u64,
     last_redirect: BTreeMap<CallSid, Instant>,
     /// One answer of the application in so many is a failure; 0 is none.
@@ -103,6 +106,7 @@ pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, Strin
         switch: Switch::new(policy, bytes),
         chance,
         laws: Laws::default(),
+        programs: Programs::default(),
         now: Now {
             instant,
             wall: Wall(1_767_225_600_000_000),
@@ -115,6 +119,7 @@ pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, Strin
         reached,
         trace: trace.then_some(0xcbf2_9ce4_8422_2325),
         requests: 0,
+        documents: 0,
         calls: 0,
         last_redirect: BTreeMap::new(),
         faults,
@@ -211,6 +216,7 @@ impl World<'_> {
         if let Some(leg) = gone {
             self.laws.gone(leg);
         }
+        self.programs.hear(&input);
         self.switch.handle_input(self.now, input);
         self.drain()?;
         if let Some(leg) = gone {
@@ -318,10 +324,11 @@ impl World<'_> {
                 }
             }
             self.laws.observe(&effect)?;
+            self.programs.observe(&effect)?;
             self.reports_rightly(&effect)?;
             self.react(effect);
         }
-        Ok(())
+        self.programs.settled()
     }
 
     /// F4: each step is reported to the address that was valid when it happened.
@@ -652,57 +659,65 @@ impl World<'_> {
         self.later(delay, Coming::Input(answer));
     }
 
+    /// A document that marks what comes of it, so that the laws know where that stems from.
     fn document(&mut self) -> String {
-        let mut body = "<Response>".to_owned();
+        self.documents += 1;
+        let mut mark = Mark {
+            document: self.documents,
+            verb: 0,
+        };
+        let mut body = format!("<Response><!--{mark}-->");
         if self.elapsed() < HORIZON {
             for _ in 0..self.chance.below(4) {
-                body.push_str(&self.verb());
+                mark.verb += 1;
+                body.push_str(&self.verb(mark));
             }
         }
         body.push_str("</Response>");
         body
     }
 
-    fn verb(&mut self) -> String {
+    fn verb(&mut self, mark: Mark) -> String {
         let seconds = 1 + self.chance.below(8);
         let flag = self.chance.one_in(2);
         match self.chance.below(13) {
             12 => "<Echo/>".to_owned(),
-            0 | 1 => "<Say>Hello</Say>".to_owned(),
-            2 => "<Play>/music.mp3</Play>".to_owned(),
+            0 | 1 => format!("<Say>Hello {mark}</Say>"),
+            2 => format!("<Play>/music/{mark}.mp3</Play>"),
             3 => format!("<Pause length=\"{seconds}\"/>"),
             4 | 5 => format!(
-                "<Gather action=\"/keys\" numDigits=\"{seconds}\" timeout=\"{seconds}\" actionOnEmptyResult=\"{flag}\"><Say>Keys</Say><Pause/><Play>/a.wav</Play></Gather>"
+                "<Gather action=\"/keys/{mark}\" numDigits=\"{seconds}\" timeout=\"{seconds}\" actionOnEmptyResult=\"{flag}\"><Say>Keys {mark}</Say><Pause/><Play>/a/{mark}.wav</Play></Gather>"
             ),
-            6 => "<Redirect>/next</Redirect>".to_owned(),
+            6 => format!("<Redirect>/next/{mark}</Redirect>"),
             7 => "<Reject/>".to_owned(),
             8 => "<Hangup/>".to_owned(),
-            _ => self.dial(seconds, flag),
+            _ => self.dial(seconds, flag, mark),
         }
     }
 
-    fn dial(&mut self, seconds: u64, flag: bool) -> String {
+    fn dial(&mut self, seconds: u64, flag: bool, mark: Mark) -> String {
         let mut nouns = String::new();
         for n in 0..1 + self.chance.below(3) {
             let whisper = match self.chance.one_in(3) {
-                true => " url=\"/whisper\"",
-                false => "",
+                true => format!(" url=\"/whisper/{mark}/{n}\""),
+                false => String::new(),
             };
             if self.chance.one_in(4) {
                 nouns.push_str(&format!(
-                    "<Sip{whisper} statusCallback=\"https://app.test/child\" statusCallbackEvent=\"initiated ringing answered completed\"><Uri priority=\"1\">sip:a{n}@b.test</Uri><Uri priority=\"2\">sip:b{n}@b.test</Uri><Uri priority=\"2\">sip:c{n}@b.test</Uri></Sip>"
+                    "<Sip{whisper} statusCallback=\"https://app.test/child\" statusCallbackEvent=\"initiated ringing answered completed\"><Uri priority=\"1\">sip:a{n}.{mark}@b.test</Uri><Uri priority=\"2\">sip:b{n}.{mark}@b.test</Uri><Uri priority=\"2\">sip:c{n}.{mark}@b.test</Uri></Sip>"
                 ));
                 continue;
             }
+            let number = mark.number(n);
             nouns.push_str(&format!(
-                "<Number{whisper} statusCallback=\"https://app.test/child\" statusCallbackEvent=\"initiated ringing answered completed\">+1555000000{n}</Number>"
+                "<Number{whisper} statusCallback=\"https://app.test/child\" statusCallbackEvent=\"initiated ringing answered completed\">{number}</Number>"
             ));
         }
         let sequential = self.chance.one_in(3);
         let timeout = 5 + self.chance.below(4);
         let action = match self.chance.one_in(3) {
-            true => "",
-            false => " action=\"/after\"",
+            true => String::new(),
+            false => format!(" action=\"/after/{mark}\""),
         };
         format!(
             "<Dial{action} timeout=\"{timeout}\" timeLimit=\"{}\" answerOnBridge=\"{flag}\" sequential=\"{sequential}\" hangupOnStar=\"true\">{nouns}</Dial>",
@@ -757,7 +772,15 @@ impl World<'_> {
                 fallback_url: Some(None),
                 ..Change::default()
             })),
-            3 => redirect(Redirect::Twiml(self.document())),
+            3 => {
+                // Given in full it has no address of its own; half of them name theirs.
+                let mut document = self.document();
+                if self.chance.one_in(2) {
+                    document = document.replace("=\"/", "=\"https://app.test/");
+                    document = document.replace(">/", ">https://app.test/");
+                }
+                redirect(Redirect::Twiml(document))
+            },
             _ => {
                 let at = self.now.instant;
                 if self.last_redirect.insert(call, at) == Some(at) {
@@ -766,10 +789,8 @@ impl World<'_> {
                 if self.chance.one_in(4) {
                     self.later(Duration::ZERO, Coming::Meddle(call));
                 }
-                redirect(Redirect::Url(
-                    "https://app.test/redirected".to_owned(),
-                    Method::Post,
-                ))
+                let url = format!("https://app.test/redirected/{}", request.0);
+                redirect(Redirect::Url(url, Method::Post))
             }
         };
         self.requests += 1;

@@ -31,7 +31,8 @@ pub struct Call {
     from: Option<String>,
     #[command(flatten)]
     program: Program,
-    /// Save what the called virtual phone heard as a WAV file
+    /// Where to save what the called virtual phone heard; without it, heard-SID.wav in the data
+    /// folder
     #[arg(long, value_name = "FILE")]
     wav: Option<PathBuf>,
     /// Print one JSON object at the end instead of progress
@@ -94,6 +95,7 @@ fn escaped(text: &str) -> String {
 impl Call {
     /// Calls, watches, saves.
     pub async fn run(self) -> Outcome {
+        let folder = self.server.folder().to_owned();
         let client = self.server.client()?;
         let program = self.program.field()?;
         let from = self.from.or_else(|| client.own_number.clone());
@@ -104,7 +106,8 @@ impl Call {
             )
         })?;
         // What the phone heard in its last call must not be taken for what it hears in this one.
-        let before = if self.wav.is_some() {
+        let virtual_phone = client.phones.contains(&self.to);
+        let before = if self.wav.is_some() || virtual_phone {
             client.heard(&self.to).await?
         } else {
             None
@@ -145,13 +148,21 @@ impl Call {
         let status = call["status"].as_str().unwrap_or_default().to_owned();
         let completed = status == "completed";
         let mut saved = None;
-        if let (Some(path), true) = (self.wav, completed) {
-            let heard = heard_anew(&client, &self.to, before).await?;
-            super::save(&path, &heard)?;
-            if !self.json {
-                say(&format!("what {} heard is in {}", self.to, path.display()));
+        if completed && (self.wav.is_some() || virtual_phone) {
+            let asked = self.wav.is_some();
+            let path = (self.wav).unwrap_or_else(|| folder.join(format!("heard-{sid}.wav")));
+            match heard_anew(&client, &self.to, before).await {
+                Ok(heard) => {
+                    super::save(&path, &heard)?;
+                    if !self.json {
+                        say(&format!("what {} heard is in {}", self.to, path.display()));
+                    }
+                    saved = Some(path);
+                }
+                // A call without sound leaves nothing, and nobody asked for it.
+                Err(_) if !asked => {}
+                Err(failure) => return Err(failure),
             }
-            saved = Some(path);
         }
         if self.json {
             say(&json!({ "call": call, "statuses": statuses, "wav": saved }).to_string());

@@ -83,6 +83,11 @@ pub struct Client {
 }
 
 impl Server {
+    /// Where this computer keeps what belongs to its own server.
+    pub fn folder(&self) -> &Path {
+        &self.data.data
+    }
+
     /// Finds the server.
     pub fn client(self) -> Result<Client, Failure> {
         let found = match (self.api, self.account, self.token) {

@@ -20,6 +20,7 @@ use webhook::form::Parameters;
 use webhook::retry::{Delivery, Outcome, callback};
 
 use crate::clock;
+use crate::counters;
 use crate::rim::{self, Rim};
 use crate::validation;
 
@@ -114,6 +115,11 @@ async fn deliver(rim: Rim, outstanding: Outstanding, done: mpsc::UnboundedSender
         ),
     };
     let delivery = callback(outcome, attempts + 1, age, rand::random());
+    match &delivery {
+        Delivery::Delivered { .. } => counters::CALLBACKS_DELIVERED.count(),
+        Delivery::Again(_) => counters::CALLBACKS_AGAIN.count(),
+        Delivery::GivenUp => counters::CALLBACKS_GIVEN_UP.count(),
+    }
     let told = match &delivery {
         Delivery::Delivered { alert } => alert.map(|code| {
             let refused = || "the receiver refused a status callback".to_owned();

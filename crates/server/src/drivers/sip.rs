@@ -18,6 +18,8 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use crate::counters;
+
 /// Messages that may wait on one stream before it is given up as too slow.
 const STREAM_QUEUE: usize = 256;
 /// How many ports are tried when any will do, but it must be free for both UDP and TCP.
@@ -254,10 +256,11 @@ async fn read_datagrams<T>(
                     remote,
                     connection: None,
                 };
-                if let Err(mpsc::error::TrySendError::Closed(_)) =
-                    owner.try_send(wrap(Arrival::Datagram(flow, buffer[..length].to_vec())))
-                {
-                    return;
+                let arrival = wrap(Arrival::Datagram(flow, buffer[..length].to_vec()));
+                match owner.try_send(arrival) {
+                    Ok(()) => {}
+                    Err(mpsc::error::TrySendError::Full(_)) => counters::DATAGRAMS_DROPPED.count(),
+                    Err(mpsc::error::TrySendError::Closed(_)) => return,
                 }
             }
             // ICMP unreachable of an earlier datagram; its transaction times out by itself.

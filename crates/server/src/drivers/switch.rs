@@ -99,8 +99,8 @@ pub struct Figures {
     pub legs: usize,
     /// Batches that wait for their commit.
     pub uncommitted: usize,
-    /// Addresses of record with a phone.
-    pub registrations: usize,
+    /// What SIP keeps.
+    pub sip: sip::Tables,
 }
 
 /// The owner.
@@ -293,7 +293,7 @@ impl Node {
                     calls: self.switch.live_calls(),
                     legs: self.legs.len(),
                     uncommitted: self.waiting.len(),
-                    registrations: self.sip.tables().registrations,
+                    sip: self.sip.tables(),
                 });
             }
             Happening::Stop(_) => unreachable!("taken by the loop"),
