@@ -200,6 +200,7 @@ impl World {
             send_digits,
             caller_id: None,
             sip_auth: None,
+            parameters: Vec::new(),
         })));
         Ok(())
     }

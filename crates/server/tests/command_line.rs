@@ -200,7 +200,10 @@ fn dev_says_when_it_is_ready_makes_calls_and_ends_cleanly() {
     assert!(said.contains(" s  completed"), "progress: {said}");
     let (_, left) = said.split_once(" heard is in ").expect(&said);
     assert!(is_heard(left.trim()), "{left}");
-    assert_eq!(Some(Path::new(left.trim()).parent().unwrap()), Some(Path::new(data)));
+    assert_eq!(
+        Some(Path::new(left.trim()).parent().unwrap()),
+        Some(Path::new(data))
+    );
 
     assert_eq!(dev.end("-TERM").code(), Some(0));
     assert!(!kept.exists());
@@ -327,7 +330,11 @@ fn the_commands_work_the_phones_and_tell_what_happened() {
         let output = run(&[arguments, &["--data", data]].concat());
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let wrong = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}{wrong}");
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{arguments:?}: {said}{wrong}"
+        );
         said
     };
     let listed = ours(&["phone", "list"]);
@@ -343,13 +350,28 @@ fn the_commands_work_the_phones_and_tell_what_happened() {
     let wav = folder.0.join("heard.wav");
     let wav = wav.to_str().unwrap();
     let begun = Instant::now();
-    while run(&["phone", "heard", phone, "--wav", wav, "--data", data]).status.code() != Some(0) {
+    while run(&["phone", "heard", phone, "--wav", wav, "--data", data])
+        .status
+        .code()
+        != Some(0)
+    {
         assert!(begun.elapsed() < Duration::from_secs(30), "nothing heard");
         std::thread::sleep(Duration::from_millis(200));
     }
     assert!(is_heard(wav), "nothing but silence");
-    let (exit, said) = code(&["phone", "dial", "+19998887777", "--to", demo, "--data", data]);
-    assert!(exit == Some(1) && said.contains("no virtual phone"), "{exit:?} {said}");
+    let (exit, said) = code(&[
+        "phone",
+        "dial",
+        "+19998887777",
+        "--to",
+        demo,
+        "--data",
+        data,
+    ]);
+    assert!(
+        exit == Some(1) && said.contains("no virtual phone"),
+        "{exit:?} {said}"
+    );
 
     // A call that is interrupted hangs up.
     let other = facts["phones"][1].as_str().unwrap();
@@ -403,7 +425,10 @@ fn settings_and_completions_can_be_read_by_programs() {
     let settings: Value = serde_json::from_str(&said).unwrap();
     let limit = &settings["settings"]["max-calls"];
     assert_eq!(limit["value"], 7);
-    assert!(limit["from"].as_str().unwrap().contains("s.toml"), "{limit}");
+    assert!(
+        limit["from"].as_str().unwrap().contains("s.toml"),
+        "{limit}"
+    );
     assert_eq!(settings["settings"]["log-format"]["from"], "default");
     assert_eq!(settings["trunks"][0]["name"], "one");
     let toml = String::from_utf8(run(&["config", "--config", file]).stdout).unwrap();
@@ -421,7 +446,10 @@ fn settings_and_completions_can_be_read_by_programs() {
             continue;
         };
         let wrong = String::from_utf8_lossy(&checked.stderr).into_owned();
-        assert!(checked.status.success() && wrong.is_empty(), "{shell}: {wrong}");
+        assert!(
+            checked.status.success() && wrong.is_empty(),
+            "{shell}: {wrong}"
+        );
         read += 1;
     }
     assert!(read > 0, "no shell to read them");
@@ -431,7 +459,10 @@ fn settings_and_completions_can_be_read_by_programs() {
         folder.0.join("bash").display()
     );
     let finished = Command::new("bash").args(["-c", &asks]).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&finished.stdout).trim(), "completions");
+    assert_eq!(
+        String::from_utf8_lossy(&finished.stdout).trim(),
+        "completions"
+    );
 }
 
 /// What is printed can be pasted: the lines with curl make a call that is heard.
@@ -453,7 +484,10 @@ fn the_printed_lines_make_a_call() {
         let line = line.unwrap();
         if text.is_empty() {
             println!("the first line came after {:?}", begun.elapsed());
-            assert!(begun.elapsed() < Duration::from_secs(10), "it starts slowly");
+            assert!(
+                begun.elapsed() < Duration::from_secs(10),
+                "it starts slowly"
+            );
         }
         text.push_str(&line);
         text.push('\n');
@@ -470,14 +504,22 @@ fn the_printed_lines_make_a_call() {
         .unwrap();
     let answer = String::from_utf8_lossy(&pasted.stdout).into_owned();
     let wrong = String::from_utf8_lossy(&pasted.stderr).into_owned();
-    let call: Value = serde_json::from_str(&answer).unwrap_or_else(|e| panic!("{e}: {answer}{wrong}"));
+    let call: Value =
+        serde_json::from_str(&answer).unwrap_or_else(|e| panic!("{e}: {answer}{wrong}"));
     let (sid, phone) = (call["sid"].as_str().unwrap(), call["to"].as_str().unwrap());
     let data = data.to_str().unwrap();
     let wav = folder.0.join("heard.wav");
     let wav = wav.to_str().unwrap();
     let begun = Instant::now();
-    while run(&["phone", "heard", phone, "--wav", wav, "--data", data]).status.code() != Some(0) {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{sid} is not heard");
+    while run(&["phone", "heard", phone, "--wav", wav, "--data", data])
+        .status
+        .code()
+        != Some(0)
+    {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "{sid} is not heard"
+        );
         std::thread::sleep(Duration::from_millis(200));
     }
     assert!(is_heard(wav), "nothing but silence");

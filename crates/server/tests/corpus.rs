@@ -5,25 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
+pub extern crate arbitrary;
 /// To the targets, this file is the library that runs them.
 extern crate self as libfuzzer_sys;
-pub extern crate arbitrary;
-
-/// Makes a function of what the fuzzer would run.
-#[macro_export]
-macro_rules! fuzz_target {
-    (|$bytes:ident: &[u8]| $body:block) => {
-        pub fn run($bytes: &[u8]) $body
-    };
-    (|$text:ident: &str| $body:block) => {
-        pub fn run(bytes: &[u8]) {
-            if let Ok(text) = std::str::from_utf8(bytes) {
-                read(text);
-            }
-        }
-        fn read($text: &str) $body
-    };
-}
 
 macro_rules! targets {
     ($($name:ident = $path:literal;)*) => {
@@ -98,6 +82,26 @@ fn every_target_is_built_and_replayed() {
     assert_eq!(files, TARGETS);
     let manifest = std::fs::read_to_string(fuzz().join("Cargo.toml")).unwrap();
     for name in TARGETS {
-        assert!(manifest.contains(&format!("path = \"targets/{name}.rs\"")), "{name}");
+        assert!(
+            manifest.contains(&format!("path = \"targets/{name}.rs\"")),
+            "{name}"
+        );
     }
+}
+
+/// Makes a function of what the fuzzer would run. Here at the end, so that the targets get it by their
+/// import and not by its place.
+#[macro_export]
+macro_rules! fuzz_target {
+    (|$bytes:ident: &[u8]| $body:block) => {
+        pub fn run($bytes: &[u8]) $body
+    };
+    (|$text:ident: &str| $body:block) => {
+        pub fn run(bytes: &[u8]) {
+            if let Ok(text) = std::str::from_utf8(bytes) {
+                read(text);
+            }
+        }
+        fn read($text: &str) $body
+    };
 }

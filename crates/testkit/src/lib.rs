@@ -5,6 +5,7 @@ pub mod group;
 pub mod laws;
 pub mod outbox;
 pub mod programs;
+pub mod registrar;
 pub mod scenario;
 pub mod wire;
 pub mod world;

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::sid::CallSid;
 use voice::effect::{Effect, Fetch, LegCommand, MediaCommand, Reply, Save, Sound};
 use voice::input::{
-    DocumentKind, Fetched, FetchFailure, FetchId, Input, LegEvent, LegId, Modify, Redirect,
+    DocumentKind, FetchFailure, FetchId, Fetched, Input, LegEvent, LegId, Modify, Redirect,
     RequestId,
 };
 
@@ -534,7 +534,10 @@ mod tests {
         redirects(&mut laws, 2, elsewhere());
         assert_eq!(laws.observe(&save(CallStatus::Completed, None)), Ok(()));
         assert!(laws.observe(&done(2, CallStatus::InProgress)).is_err());
-        assert!(laws.observe(&done(2, CallStatus::InProgress)).is_err(), "twice");
+        assert!(
+            laws.observe(&done(2, CallStatus::InProgress)).is_err(),
+            "twice"
+        );
     }
 
     #[test]
@@ -547,7 +550,10 @@ mod tests {
         assert_eq!(laws.observe(&done(2, CallStatus::InProgress)), Ok(()));
         assert_eq!(laws.observe(&says("Hello d3v2")), Ok(()));
         assert!(laws.observe(&says("Hello d2v2")).is_err(), "the loser's");
-        assert!(laws.observe(&says("Hello d3v1")).is_err(), "an earlier verb");
+        assert!(
+            laws.observe(&says("Hello d3v1")).is_err(),
+            "an earlier verb"
+        );
     }
 
     #[test]

@@ -780,7 +780,7 @@ impl World<'_> {
                     document = document.replace(">/", ">https://app.test/");
                 }
                 redirect(Redirect::Twiml(document))
-            },
+            }
             _ => {
                 let at = self.now.instant;
                 if self.last_redirect.insert(call, at) == Some(at) {

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use testkit::world::{self, Reached};
-use testkit::{group, outbox, wire};
+use testkit::{group, outbox, registrar, wire};
 
 /// Every race that the worlds must have come across.
 const RACES: &[&str] = &[
@@ -67,6 +67,17 @@ const WIRE_RACES: &[&str] = &[
     "A8 PRACK after the answer was wanted",
     "A9 INVITE again after the answer",
     "A9 INVITE again before the answer",
+];
+
+/// Every race of a phone with its registrar.
+const REGISTRAR_RACES: &[&str] = &[
+    "A14 a REGISTER that was overtaken",
+    "A14 a refresh at the very expiry",
+    "A14 a refresh just before the expiry",
+    "A14 a registration runs out",
+    "A15 a phone unregisters while it rings",
+    "A15 it answers after its registration has gone",
+    "A15 the registration runs out while it rings",
 ];
 
 /// Every race of callbacks.
@@ -181,4 +192,9 @@ fn the_laws_of_sip_hold_on_every_wire() {
 #[test]
 fn callbacks_arrive_in_order_whatever_fails() {
     many(outbox::run, CALLBACK_RACES);
+}
+
+#[test]
+fn a_registration_is_that_of_the_newest_request() {
+    many(registrar::run, REGISTRAR_RACES);
 }
