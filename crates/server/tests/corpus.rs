@@ -1,7 +1,11 @@
 //! The seeds of the fuzz targets, through the targets, on every day: so that neither rots. What fuzzing
 //! itself does, `cargo xtask fuzz` does at night.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
-#![allow(unused_attributes, reason = "the targets are programs elsewhere")]
+#![allow(
+    unused_attributes,
+    clippy::module_inception,
+    reason = "the targets are programs elsewhere"
+)]
 
 use std::path::{Path, PathBuf};
 
