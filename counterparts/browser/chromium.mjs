@@ -7,6 +7,9 @@ import { connect, createServer as createTcp } from 'node:net';
 import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 
+// A suite that is told to end takes its browsers with it: puppeteer ends them, and not the program.
+process.once('SIGTERM', () => setTimeout(() => process.exit(143), 1500));
+
 const here = new URL('.', import.meta.url);
 
 /**
@@ -150,18 +153,15 @@ class Telephone {
 
   /** Everything so far is past. */
   async catchUp() {
-    this.seen = (await this.events()).length;
+    this.seen = await this.do('count');
   }
 
   /** Waits for an event that was not waited for before. */
   async until(name, seconds = 15) {
-    for (const end = Date.now() + seconds * 1000; Date.now() < end; await sleep(50)) {
-      const events = await this.events();
-      const at = events.findIndex((event, index) => index >= this.seen && event.name === name);
-      if (at >= 0) {
-        this.seen = at + 1;
-        return events[at];
-      }
+    const found = await this.do('next', this.seen, name, seconds * 1000);
+    if (found) {
+      this.seen = found.at + 1;
+      return found.event;
     }
     throw new Error(`no ${name} in ${seconds} s after ${JSON.stringify((await this.events()).slice(-12))} ${this.log.filter((line) => line.startsWith('uncaught')).slice(-2)}`);
   }

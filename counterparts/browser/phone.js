@@ -71,7 +71,25 @@
   const events = [];
   let device;
   let call;
-  const note = (name, detail) => events.push({ name, detail, at: Date.now() });
+  const waiting = new Set();
+  function note(name, detail) {
+    events.push({ name, detail, at: Date.now() });
+    for (const look of waiting) look();
+  }
+
+  /** The first event of that name after `seen` others, and its place; waits for it. */
+  function next(seen, name, milliseconds) {
+    return new Promise((done) => {
+      const answer = (value) => (waiting.delete(look), clearTimeout(timer), done(value));
+      const look = () => {
+        const at = events.findIndex((event, index) => index >= seen && event.name === name);
+        if (at >= 0) answer({ at, event: events[at] });
+      };
+      const timer = setTimeout(answer, milliseconds);
+      waiting.add(look);
+      look();
+    });
+  }
 
   /** What there is to tell of an event's argument. */
   const told = (value) =>
@@ -150,6 +168,8 @@
 
   window.phone = {
     events,
+    next,
+    count: () => events.length,
     listen,
     levels,
     slow: (milliseconds) => (slowness = milliseconds),

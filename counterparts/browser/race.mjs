@@ -35,11 +35,15 @@ async function answerAtOnce(devices, what) {
   return { winner, losers, waits, look, spread: Math.max(...clicks) - Math.min(...clicks) };
 }
 
-/** Runs rounds until so many were close enough, at most three times as many; says what came of it. */
+/**
+ * Runs as many rounds as are wanted, and more until so many were close enough: at most three times as many, and none after
+ * two seconds for each. Says what came of it.
+ */
 async function rounds(sdk, what, wanted, act) {
   const [spreads, waits] = [[], []];
   const close = () => spreads.filter((spread) => spread <= CLOSE).length;
-  for (let round = 0; close() < wanted && round < 3 * wanted; round += 1) {
+  const end = Date.now() + 2000 * wanted;
+  for (let round = 0; round < wanted || (close() < wanted && round < 3 * wanted && Date.now() < end); round += 1) {
     const { spread, waits: waited } = await act(round);
     spreads.push(spread);
     waits.push(...waited);

@@ -1,13 +1,16 @@
 //! Running a program: its output goes on to the terminal and its test results are counted.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
 use crate::report::Tally;
+
+/// How long a program may take to end when it is asked to.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Runs a program to its end; an error unless it succeeds.
 pub fn run(command: &mut Command) -> anyhow::Result<()> {
@@ -72,8 +75,7 @@ pub fn count(command: &mut Command, limit: Duration) -> anyhow::Result<Tally> {
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                child.kill().ok();
-                child.wait().ok();
+                stop(&mut child);
                 println!(
                     "not ok {}: ended after {} s",
                     shown(command),
@@ -90,6 +92,22 @@ pub fn count(command: &mut Command, limit: Duration) -> anyhow::Result<Tally> {
         tally.failed += 1;
     }
     Ok(tally)
+}
+
+/// Ends a program that took too long: it is asked first, so that it can end those that it started.
+fn stop(child: &mut Child) {
+    let asked = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status();
+    let limit = Instant::now() + GOODBYE;
+    while asked.is_ok() && Instant::now() < limit {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().ok();
+    child.wait().ok();
 }
 
 /// What one line of output says was tested: cargo's summary, or a line of one of our suites.
