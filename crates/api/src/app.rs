@@ -55,6 +55,8 @@ pub struct Settings {
     pub validate_caller_ids_at_once: bool,
     /// Where the demo document is served: `VoiceUrl` of a number that is bought without any.
     pub demo_url: Option<String>,
+    /// Requests under way at once; further ones are refused with 20429.
+    pub requests_at_once: usize,
     /// Whether what would harm customers, like a bad network on purpose, is allowed.
     pub development: bool,
 }
@@ -68,6 +70,7 @@ impl Default for Settings {
             max_call_duration: Duration::from_secs(14_400),
             validate_caller_ids_at_once: true,
             demo_url: None,
+            requests_at_once: 1024,
             development: false,
         }
     }

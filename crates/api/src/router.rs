@@ -1,21 +1,24 @@
 //! The gate, and the tables of routes behind it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONTENT_TYPE, HOST,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONTENT_TYPE, HOST, RETRY_AFTER,
     WWW_AUTHENTICATE,
 };
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use model::account::{Account, AccountStatus};
 use model::error_code::ErrorCode;
 use model::sid::{AccountSid, RequestSid};
+use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use crate::app::App;
@@ -29,8 +32,14 @@ use crate::{control, monitor_v1, v2010};
 
 /// Longest body of a request (20413 beyond).
 const MAX_BODY: usize = 1 << 20;
+/// How long the body of a request may take.
+const BODY: Duration = Duration::from_secs(30);
 /// Longest name that a client may give to a request.
 const MAX_KEY: usize = 255;
+
+/// Marks a request that came over TLS: the socket puts it into the extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct Secure;
 
 /// The whole API as one service.
 pub fn router(app: App) -> Router {
@@ -38,6 +47,7 @@ pub fn router(app: App) -> Router {
         v2010: v2010::routes(),
         monitor: monitor_v1::routes(),
         control: control::routes(),
+        room: Semaphore::new(app.settings.requests_at_once),
         app,
     };
     Router::new().fallback(enter).with_state(Arc::new(gate))
@@ -49,6 +59,8 @@ struct Gate {
     v2010: Router,
     monitor: Router,
     control: Router,
+    /// For requests under way.
+    room: Semaphore,
 }
 
 async fn enter(State(gate): State<Arc<Gate>>, request: Request) -> Response {
@@ -60,7 +72,10 @@ async fn enter(State(gate): State<Arc<Gate>>, request: Request) -> Response {
             "/healthz" | "/readyz" | "/metrics" => {
                 control::health::answer(&gate.app, request.uri().path()).await
             }
-            _ => gate.pass(request).await,
+            _ => match gate.room.try_acquire() {
+                Ok(_place) => gate.pass(request).await,
+                Err(_) => gate.busy(request.uri().path()),
+            },
         }
     };
     let took = (gate.app.clock)().instant.saturating_duration_since(began);
@@ -69,6 +84,23 @@ async fn enter(State(gate): State<Arc<Gate>>, request: Request) -> Response {
 }
 
 impl Gate {
+    /// Nothing of the request is done: it may be made again (contract 2.7).
+    fn busy(&self, path: &str) -> Response {
+        let refusal = Refusal::new(
+            ErrorCode::TOO_MANY_REQUESTS,
+            format!(
+                "More than {} requests are under way; make this one again in a moment",
+                self.app.settings.requests_at_once
+            ),
+        );
+        let xml = path.starts_with("/2010-04-01") && !path.ends_with(".json");
+        let format = if xml { Format::Xml } else { Format::Json };
+        let mut response = render::write(refusal.into_response(), format);
+        let headers = response.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+    }
+
     /// Product, format, credentials, form, handler, body.
     async fn pass(&self, request: Request) -> Response {
         let host = host(request.headers(), request.uri());
@@ -118,8 +150,14 @@ impl Gate {
             _ => caller.account.clone(),
         };
         let query = Form::parse(parts.uri.query().unwrap_or_default().as_bytes())?;
-        let body = to_bytes(body, MAX_BODY)
+        let body = tokio::time::timeout(BODY, to_bytes(body, MAX_BODY))
             .await
+            .map_err(|_| {
+                Refusal::new(
+                    ErrorCode::INVALID_PARAMETER,
+                    format!("The body did not come within {} s", BODY.as_secs()),
+                )
+            })?
             .map_err(|_| ErrorCode::REQUEST_TOO_LARGE)?;
         let form = match product {
             Product::Control => Form::default(),
@@ -130,7 +168,7 @@ impl Gate {
             method: parts.method.clone(),
             path: path.to_owned(),
             format,
-            origin: self.origin(&parts.headers, host),
+            origin: self.origin(&parts, host),
             query,
             form,
             body,
@@ -172,12 +210,15 @@ impl Gate {
     }
 
     /// Scheme and host that the client used.
-    fn origin(&self, headers: &HeaderMap, host: &str) -> String {
+    fn origin(&self, parts: &Parts, host: &str) -> String {
+        let headers = &parts.headers;
         if let Some(origin) = &self.app.settings.public_origin {
             return origin.trim_end_matches('/').to_owned();
         }
         let scheme = match forwarded(headers, "x-forwarded-proto") {
             Some("https") => "https",
+            // Nobody stands in between who would say it.
+            None if parts.extensions.get::<Secure>().is_some() => "https",
             _ => "http",
         };
         match forwarded(headers, "x-forwarded-port") {

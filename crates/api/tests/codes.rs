@@ -187,6 +187,7 @@ async fn refusals(code: u32) -> Vec<Reply> {
             ("RecordingChannels", "three"),
             ("RecordingTrack", "all"),
             ("Trim", "some"),
+            ("RecordingStatusCallbackEvent", "begun"),
         ]
         .map(|(name, value)| (name, value.into()))
         .into(),
@@ -350,6 +351,9 @@ fn warned(code: u32) -> Vec<Vec<(&'static str, &'static str)>> {
         20001 => vec![
             vec![("StatusCallbackEvent", "busy")],
             vec![("Record", "true")],
+            vec![("CallReason", "Your order")],
+            vec![("CallToken", "abc")],
+            vec![("ClientNotificationUrl", URL)],
             vec![("Byoc", "BY00000000000000000000000000000000")],
         ],
         21262 => vec![

@@ -556,3 +556,37 @@ async fn the_control_plane_speaks_json() {
         assert_eq!(world.raw(request).await.status.as_u16(), 200, "{path}");
     }
 }
+
+#[tokio::test]
+async fn more_requests_than_there_is_room_for_are_refused() {
+    let world = World::with(api::Settings {
+        requests_at_once: 1,
+        ..api::Settings::default()
+    })
+    .await;
+    let (word, body) = tokio::sync::mpsc::channel::<Result<Vec<u8>, std::io::Error>>(1);
+    let body = Body::from_stream(futures_util::stream::unfold(body, async |mut body| {
+        body.recv().await.map(|piece| (piece, body))
+    }));
+    let slow = Request::post(calls_of(MAIN))
+        .header("authorization", basic(&format!("{MAIN}:main")))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(body)
+        .unwrap();
+    let second = async {
+        // The first is under way: its body has begun.
+        word.send(Ok(b"To=%2B14155550123".to_vec())).await.unwrap();
+        tokio::task::yield_now().await;
+        let busy = world.get("/Calls.json").await;
+        let xml = world.get("/Calls").await;
+        drop(word);
+        (busy, xml)
+    };
+    let (first, (busy, xml)) = tokio::join!(world.raw(slow), second);
+    busy.refused(429, 20429);
+    assert_eq!(busy.headers["retry-after"], "1");
+    assert!(xml.text.contains("<Code>20429</Code>"), "{}", xml.text);
+    // The first was served, and there is room again.
+    first.refused(400, 21213);
+    world.get("/Calls.json").await.ok(200);
+}

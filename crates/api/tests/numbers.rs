@@ -4,7 +4,9 @@
 #[path = "common/world.rs"]
 mod common;
 
-use common::{MAIN, NUMBER, STRANGER, SUB, World};
+use axum::body::Body;
+use axum::http::Request;
+use common::{MAIN, NUMBER, STRANGER, SUB, World, basic};
 use model::method::Method;
 use model::now::Wall;
 use serde_json::{Value, json};
@@ -381,4 +383,63 @@ async fn a_number_that_is_not_verified_yet_is_no_caller_id() {
         .post("/OutgoingCallerIds.json", &form[..1])
         .await
         .refused(503, 20503);
+}
+
+#[tokio::test]
+async fn available_numbers_are_nowhere_on_the_map() {
+    let world = World::new().await;
+    for (filter, some) in [
+        ("InRegion=CA", true),
+        ("Beta=false", true),
+        ("Beta=true", false),
+        ("InPostalCode=94105", false),
+        ("InRateCenter=SNFC", false),
+        ("InLata=722", false),
+        ("NearNumber=%2B14155550100&Distance=5", false),
+        ("NearLatLong=37.8,-122.4", false),
+    ] {
+        let path = format!("/AvailablePhoneNumbers/US/Local.json?AreaCode=415&{filter}");
+        let found = world.get(&path).await.ok(200);
+        let found = found["available_phone_numbers"].as_array().unwrap();
+        assert_eq!(!found.is_empty(), some, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_without_effect_is_said() {
+    let world = World::new().await;
+    let trunk = json!({"name": "carrier", "host": "sip.example.com"}).to_string();
+    let request = Request::post("/_switchboard/v1/trunks")
+        .header("authorization", basic(&format!("{MAIN}:main")))
+        .body(Body::from(trunk))
+        .unwrap();
+    let trunk = world.raw(request).await.ok(201);
+    let trunk = trunk["sid"].as_str().unwrap();
+    let form = [("PhoneNumber", "+14155550111"), ("TrunkSid", trunk)];
+    let number = world.post(PATH, &form).await.ok(201);
+    assert_eq!(number["trunk_sid"], trunk);
+    let path = format!(
+        "/IncomingPhoneNumbers/{}.json",
+        number["sid"].as_str().unwrap()
+    );
+    world
+        .post(&path, &[("VoiceCallerIdLookup", "true")])
+        .await
+        .ok(200);
+    world
+        .post(&path, &[("VoiceCallerIdLookup", "false"), ("TrunkSid", "")])
+        .await
+        .ok(200);
+    let alerts = world.get("/v1/Alerts?LogLevel=warning").await.ok(200);
+    let texts: Vec<_> = alerts["alerts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|alert| (&alert["error_code"], alert["alert_text"].as_str().unwrap()))
+        .collect();
+    let [(lookup, said), (trunk, before)] = texts.as_slice() else {
+        panic!("{texts:?}")
+    };
+    assert!(said.starts_with("VoiceCallerIdLookup is kept") && **lookup == json!("20001"));
+    assert!(before.starts_with("TrunkSid is kept") && **trunk == json!("20001"));
 }

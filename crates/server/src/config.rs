@@ -115,6 +115,8 @@ pub struct Config {
     pub phones: Option<SocketAddr>,
     /// The host name or address that others reach us by.
     pub public_host: Option<String>,
+    /// Scheme and host under which customers reach the API.
+    pub public_url: Option<String>,
     /// Networks that webhooks may reach although they are not public.
     pub egress_allow: Vec<String>,
     /// Calls that the REST API starts in a second, for each account.
@@ -153,6 +155,7 @@ impl Config {
             media_ports: (20_000, 32_000),
             phones: Some(local(0)),
             public_host: None,
+            public_url: None,
             egress_allow: Vec::new(),
             calls_per_second: 1.0,
             max_calls: 10_000,
@@ -269,6 +272,16 @@ impl Config {
                     );
                 }
                 self.public_host = Some(text.to_owned());
+            }
+            "public-url" => {
+                let cure = "write scheme and host, like https://voice.example.org";
+                let url = url::Url::parse(text).map_err(|_| cure)?;
+                let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+                if !matches!(url.scheme(), "http" | "https") || !bare || !url.username().is_empty()
+                {
+                    return Err(cure.to_owned());
+                }
+                self.public_url = Some(text.trim_end_matches('/').to_owned());
             }
             "egress-allow" => {
                 let networks: Vec<String> = text
@@ -400,6 +413,7 @@ impl Config {
             "late-answer" => quoted(self.late_answer.as_str().to_owned()),
             "media-ports" => quoted(format!("{}-{}", self.media_ports.0, self.media_ports.1)),
             "public-host" => quoted(self.public_host.clone()?),
+            "public-url" => quoted(self.public_url.clone()?),
             "egress-allow" => toml::Value::from(self.egress_allow.clone()).to_string(),
             "calls-per-second" => format!("{:?}", self.calls_per_second),
             "max-calls" => self.max_calls.to_string(),
@@ -728,6 +742,10 @@ settings! {
     /// Default: none; the address of `sip` is announced. Behind address translation set the public
     /// one, or others answer to an address that leads nowhere.
     "public-host" = "\"voice.example.org\"";
+    /// Scheme and host under which customers reach the API; the beginning of addresses in answers.
+    /// Default: none; the host that a request names, with `https` where it came over TLS or
+    /// `X-Forwarded-Proto` says so.
+    "public-url" = "\"https://voice.example.org\"";
     /// Networks that webhooks may reach although they are not public.
     /// Default: none, and loopback for `switchboard dev`. Whoever controls a number's URL can then
     /// reach these networks from this computer.
@@ -1038,7 +1056,13 @@ mod tests {
     #[test]
     fn samples_are_the_defaults() {
         let config = Config::production();
-        let unset = ["public-host", "sip-ca-file", "tls-certificate", "tls-key"];
+        let unset = [
+            "public-host",
+            "public-url",
+            "sip-ca-file",
+            "tls-certificate",
+            "tls-key",
+        ];
         for setting in SETTINGS
             .iter()
             .filter(|setting| !unset.contains(&setting.key))

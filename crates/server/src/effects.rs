@@ -1,11 +1,12 @@
 //! Acts: one arm for each [`Effect`], and nothing decided.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use browser::{Fault, Reason};
 use model::alert::{Alert, Level};
 use model::call::{CallStatus, Direction};
 use model::error_code::ErrorCode;
+use model::sid::CallSid;
 use store::IdempotencyToken;
 use voice::Effect;
 use voice::effect::{LegCommand, MediaCommand, Save, Sound};
@@ -16,6 +17,7 @@ use crate::counters;
 use crate::drivers::switch::{ELSEWHERE, Node};
 use crate::legs::Leg;
 use crate::outbound::RouteFailure;
+use crate::rim::Exchanged;
 
 /// Effects in the order in which the engine asked for them, held back until what justifies them is
 /// on disk (rule 4 of the design).
@@ -35,7 +37,11 @@ impl Waiting {
 
 /// Takes what is to be written down of an effect into the change that justifies those behind it;
 /// what is left to be done, if anything.
-fn write(effect: Effect, change: &mut store::Change) -> Option<Effect> {
+fn write(
+    effect: Effect,
+    change: &mut store::Change,
+    asked: &HashMap<CallSid, Exchanged>,
+) -> Option<Effect> {
     match effect {
         Effect::Save(save) => {
             let Save {
@@ -70,7 +76,13 @@ fn write(effect: Effect, change: &mut store::Change) -> Option<Effect> {
         // Nor does one that goes out: it must not be placed again after a crash. Its record says
         // queued until it rings.
         Effect::Leg(_, LegCommand::Invite(ref invite)) => change.dequeued.push(invite.call),
-        Effect::Alert(ref alert) => change.alerts.push(alert_record(alert)),
+        Effect::Alert(ref alert) => {
+            let mut record = alert_record(alert);
+            if let Some(asked) = asked.get(&alert.call) {
+                asked.show(&mut record);
+            }
+            change.alerts.push(record);
+        }
         _ => {}
     }
     Some(effect)
@@ -85,7 +97,7 @@ impl Node {
         let mut change = store::Change::default();
         let effects: Vec<Effect> = effects
             .into_iter()
-            .filter_map(|effect| write(effect, &mut change))
+            .filter_map(|effect| write(effect, &mut change, &self.asked))
             .collect();
         let writes = !change.calls.is_empty() || !change.alerts.is_empty();
         if writes {

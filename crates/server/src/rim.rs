@@ -211,18 +211,26 @@ impl Rim {
                     fetch: fetch.fetch,
                     result,
                 });
-                return rim.tell(Happening::Fetched(fetch.call, jar, input)).await;
+                return rim
+                    .tell(Happening::Fetched(fetch.call, jar, None, input))
+                    .await;
             }
             let began = clock::now().wall;
+            let asked = fetch.url.clone();
             let request = Request::document(fetch.method, fetch.url, Parameters(fetch.parameters))
                 .or_sound(LARGEST_FILE)
                 .signed(fetch.account.to_string(), rim.token(fetch.account).await)
                 .idempotent(token());
+            let about;
             let result = match rim.client.fetch(&request, &mut jar).await {
                 Ok(mut response) => {
                     counters::DOCUMENTS_ANSWERED.count();
                     let exchange = std::mem::take(&mut response.exchange);
-                    rim.keep(fetch.account, fetch.call, exchange, began);
+                    rim.keep(fetch.account, fetch.call, exchange.clone(), began);
+                    about = Box::new(Exchanged {
+                        urls: [asked, response.url.clone()],
+                        exchange,
+                    });
                     let kind = match response.kind() {
                         webhook::document::DocumentKind::Twiml => DocumentKind::Twiml,
                         webhook::document::DocumentKind::Audio => DocumentKind::Audio,
@@ -250,7 +258,16 @@ impl Rim {
                 }
                 Err(failure) => {
                     counters::DOCUMENTS_FAILED.count();
-                    rim.keep(fetch.account, fetch.call, *failure.exchange, began);
+                    rim.keep(
+                        fetch.account,
+                        fetch.call,
+                        (*failure.exchange).clone(),
+                        began,
+                    );
+                    about = Box::new(Exchanged {
+                        urls: [asked, failure.exchange.url.clone()],
+                        exchange: *failure.exchange,
+                    });
                     Err(FetchFailure {
                         code: failure.code,
                         message: failure.message,
@@ -261,7 +278,8 @@ impl Rim {
                 fetch: fetch.fetch,
                 result,
             });
-            rim.tell(Happening::Fetched(fetch.call, jar, input)).await;
+            rim.tell(Happening::Fetched(fetch.call, jar, Some(about), input))
+                .await;
         });
     }
 
@@ -289,7 +307,14 @@ impl Rim {
                             .audio(&rim.client, &url, &account.to_string(), &token)
                             .await;
                         if let Some(exchange) = exchange {
-                            rim.keep(account, call, exchange, began);
+                            rim.keep(account, call, exchange.clone(), began);
+                            if ready.is_err() {
+                                let about = Box::new(Exchanged {
+                                    urls: [url, exchange.url.clone()],
+                                    exchange,
+                                });
+                                rim.tell(Happening::Unheard(call, about)).await;
+                            }
                         }
                         ready
                     }
@@ -389,6 +414,44 @@ impl Rim {
         };
         self.write_down(change, |_| {});
     }
+}
+
+/// What a call asked for last, to be shown beside what was wrong with the answer.
+#[derive(Debug)]
+pub struct Exchanged {
+    /// The address as the program has it, and the one that answered.
+    pub urls: [String; 2],
+    /// What was sent, and what came back.
+    pub exchange: Exchange,
+}
+
+impl Exchanged {
+    /// Puts itself into an alert about it, or about what came of it.
+    pub fn show(&self, alert: &mut Alert) {
+        let url = alert
+            .request_url
+            .get_or_insert_with(|| self.urls[1].clone());
+        if !self.urls.contains(url) {
+            return;
+        }
+        alert.request_method.get_or_insert(self.exchange.method);
+        show(&self.exchange, alert);
+    }
+}
+
+/// Shows an exchange in an alert (contract 3.2; compat rest-8).
+pub fn show(exchange: &Exchange, alert: &mut Alert) {
+    alert.request_variables = Some(Parameters(exchange.parameters.clone()).to_form());
+    if exchange.status.is_none() {
+        return;
+    }
+    let headers = exchange.headers.iter();
+    alert.response_headers = Some(
+        headers
+            .map(|(name, value)| format!("{name}: {value}\n"))
+            .collect(),
+    );
+    alert.response_body = Some(exchange.body.clone());
 }
 
 /// An exchange as it is kept.

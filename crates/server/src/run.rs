@@ -299,6 +299,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         registrations,
         waiting: Waiting::default(),
         jars: Default::default(),
+        asked: Default::default(),
         preparing: Default::default(),
     };
     interrupted::end(&store).await?;
@@ -317,6 +318,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
             // In production nothing may be fetched from this computer.
             demo_url: (config.mode == Mode::Development).then(|| format!("{api}{}", demo::WELCOME)),
             development: config.mode == Mode::Development,
+            public_origin: config.public_url.clone(),
             validate_caller_ids_at_once: !config.verify_caller_ids,
             ..api::Settings::default()
         }),
@@ -343,7 +345,12 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         })
         .transpose()?;
     let mut serving = vec![
-        tokio::spawn(http::serve(http, None, router.clone())),
+        tokio::spawn(http::serve(
+            http,
+            None,
+            router.clone(),
+            http::Limits::default(),
+        )),
         tokio::spawn(callbacks::run(rim, told)),
         tokio::spawn(pulse.run()),
     ];
@@ -352,6 +359,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
             listener,
             Some(tls.acceptor),
             router,
+            http::Limits::default(),
         )));
     }
     let facts = facts(&config, api, api_tls, tls.key_sha256, local, local_tls);

@@ -264,3 +264,50 @@ async fn a_node_whose_database_is_held_by_another_is_not_ready() {
     another.execute_batch("ROLLBACK").unwrap();
     assert_eq!(ready().await.0, 200);
 }
+
+#[tokio::test]
+async fn addresses_over_tls_lead_back_over_tls() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]).await;
+    for at in 0..2 {
+        // Two warnings make two pages.
+        let form = [
+            ("To", server.phone(at)),
+            ("From", server.number("demo")),
+            ("Twiml", "<Response/>"),
+            ("CallReason", "to be warned"),
+        ];
+        server.call(&form).await;
+    }
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .danger_accept_invalid_certs(true)
+        .build()
+        .unwrap();
+    let secure = server.fact("api_tls").to_owned();
+    let mut url = format!("{secure}/v1/Alerts?PageSize=1");
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let answer = http
+            .get(&url)
+            .basic_auth(server.fact("account_sid"), Some(server.fact("auth_token")))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 200, "{url}");
+        let page: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        seen.push(page["alerts"][0]["sid"].as_str().unwrap().to_owned());
+        assert!(page["meta"]["url"].as_str().unwrap().starts_with(&secure));
+        let next = page["meta"]["next_page_url"].as_str();
+        url = next.unwrap_or_default().to_owned();
+    }
+    assert_ne!(seen[0], seen[1]);
+    // And over plain HTTP, plain HTTP.
+    let (_, page) = server
+        .try_request("GET", "/v1/Alerts?PageSize=1", "", Vec::new())
+        .await
+        .unwrap();
+    let page: Value = serde_json::from_slice(&page).unwrap();
+    let plain = page["meta"]["url"].as_str().unwrap().to_owned();
+    assert!(plain.starts_with(server.fact("api")), "{plain}");
+}

@@ -223,6 +223,15 @@ pub async fn country(ask: Ask, Path((_, code)): Path<(AccountSid, String)>) -> R
     Ok(Answer::found("Country", country_wire(&ask, code, name)))
 }
 
+/// Filters by a place on the map that no number here has.
+const PLACES: [&str; 5] = [
+    "InPostalCode",
+    "InRateCenter",
+    "InLata",
+    "NearNumber",
+    "NearLatLong",
+];
+
 /// `GET …/AvailablePhoneNumbers/{country}/{type}`, by `AreaCode`, `Contains`, `InRegion`,
 /// `InLocality`, `VoiceEnabled`, `SmsEnabled`, `MmsEnabled`, `FaxEnabled`.
 pub async fn list(ask: Ask, Path((_, country, kind)): Path<(AccountSid, String, String)>) -> Reply {
@@ -248,6 +257,9 @@ pub async fn list(ask: Ask, Path((_, country, kind)): Path<(AccountSid, String, 
         wants_more |= query.boolean(name)? == Some(true);
     }
     wants_more |= query.boolean("VoiceEnabled")? == Some(false);
+    // compat rest-numbers-15: numbers for fiction lie nowhere, and are not new to the platform.
+    wants_more |= query.boolean("Beta")? == Some(true);
+    wants_more |= PLACES.iter().any(|name| query.text(name).is_some());
     let candidates: Vec<Candidate> = match (kind, query.text("AreaCode")) {
         (None, _) => Vec::new(),
         _ if wants_more => Vec::new(),

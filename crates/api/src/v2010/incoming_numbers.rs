@@ -7,10 +7,11 @@ use model::method::Method;
 use model::phone_number::{IncomingPhoneNumber, NumberType, PhoneNumber, VoiceReceiveMode};
 use model::sid::{AccountSid, ApplicationSid, PhoneNumberSid, TrunkSid};
 use serde_json::{Value, json};
-use store::PhoneNumberFilter;
+use store::{Change, PhoneNumberFilter};
 
 use super::applications::set;
 use super::available_numbers;
+use super::calls::create::warning;
 use crate::ask::{Ask, Reply};
 use crate::date::rfc2822;
 use crate::error::{Refusal, coded};
@@ -138,6 +139,37 @@ impl Wanted {
     }
 }
 
+/// Warns of what is kept and has no effect.
+async fn told(ask: &Ask, wanted: &Wanted) {
+    let unheeded = [
+        (
+            matches!(wanted.trunk, Some(Some(_))),
+            "TrunkSid is kept, but calls to this number are not sent to a trunk: its application \
+             or VoiceUrl answers them",
+        ),
+        (
+            wanted.voice_caller_id_lookup == Some(true),
+            "VoiceCallerIdLookup is kept, but no names of callers are looked up",
+        ),
+    ];
+    let alerts: Vec<_> = unheeded
+        .into_iter()
+        .filter(|(said, _)| *said)
+        .map(|(_, text)| warning(ask, None, ErrorCode::UNKNOWN_PARAMETER, text.to_owned()))
+        .collect();
+    if alerts.is_empty() {
+        return;
+    }
+    let change = Change {
+        alerts,
+        ..Change::default()
+    };
+    // The number is as it was asked for, whether or not this succeeds.
+    if let Err(error) = ask.app.store.calls().save(change).await {
+        tracing::warn!(%error, "a warning could not be stored");
+    }
+}
+
 /// A fallback without what it falls back from is a mistake (21405), if the request makes it.
 fn check_fallback(wanted: &Wanted, number: &IncomingPhoneNumber) -> Result<(), Refusal> {
     let new = |field: &Clearable| matches!(field, Some(Some(_)));
@@ -249,6 +281,7 @@ async fn bought(ask: Ask, kind: Option<NumberType>) -> Reply {
         ErrorCode::CONFLICT,
         ErrorCode::NUMBER_NOT_AVAILABLE,
     )?;
+    told(&ask, &wanted).await;
     Ok(Answer::made("IncomingPhoneNumber", wire(&number)))
 }
 
@@ -304,7 +337,7 @@ pub async fn update(ask: Ask, Path((_, sid)): Path<(AccountSid, PhoneNumberSid)>
     wanted.clone().apply(&mut preview);
     check_fallback(&wanted, &preview)?;
     let to = transfer(&ask).await?;
-    let now = ask.now;
+    let (now, said) = (ask.now, wanted.clone());
     let changed = ask
         .app
         .store
@@ -322,6 +355,7 @@ pub async fn update(ask: Ask, Path((_, sid)): Path<(AccountSid, PhoneNumberSid)>
         })
         .await?;
     let number = changed.ok_or_else(|| not_found(&ask.path))?;
+    told(&ask, &said).await;
     Ok(Answer::found("IncomingPhoneNumber", wire(&number)))
 }
 

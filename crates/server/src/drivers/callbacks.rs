@@ -180,7 +180,7 @@ async fn concluded(rim: &Rim, id: i64, call: CallSid) -> Ending {
 
 /// The line for the customer's debugger about a callback that went wrong.
 fn alert(owed: &Owed, exchange: &Exchange, code: u32, text: String) -> Option<Alert> {
-    Some(Alert {
+    let mut alert = Alert {
         sid: NotificationSid::from_bytes(rand::random()),
         account: owed.account,
         call: Some(owed.call),
@@ -189,9 +189,11 @@ fn alert(owed: &Owed, exchange: &Exchange, code: u32, text: String) -> Option<Al
         text,
         request_url: Some(owed.url.clone()),
         request_method: Some(owed.method),
-        request_variables: Some(Parameters(exchange.parameters.clone()).to_form()),
+        request_variables: None,
         response_headers: None,
         response_body: None,
         created: clock::now().wall,
-    })
+    };
+    rim::show(exchange, &mut alert);
+    Some(alert)
 }

@@ -33,7 +33,7 @@ use crate::legs::{Dialling, Leg, Legs, Offered};
 use crate::media_port::MediaRoom;
 use crate::outbound::{Destination, Found, RouteFailure};
 use crate::registrations::Registrations;
-use crate::rim::Rim;
+use crate::rim::{Exchanged, Rim};
 use crate::sounds::{NoSound, Playable};
 
 /// Happenings that may wait; datagrams beyond are dropped, everything else waits for room.
@@ -83,7 +83,9 @@ pub enum Happening {
     /// Everything up to the change with this number is on disk.
     Committed(u64),
     /// A fetch is over; the cookies that its call has now.
-    Fetched(CallSid, Jar, Box<Input>),
+    Fetched(CallSid, Jar, Option<Box<Exchanged>>, Box<Input>),
+    /// A sound is not to be had, and this is how its server answered; told before that.
+    Unheard(CallSid, Box<Exchanged>),
     /// Somebody asks for figures.
     Figures(tokio::sync::oneshot::Sender<Figures>),
     /// The process ends: hang everything up.
@@ -125,6 +127,8 @@ pub struct Node {
     pub waiting: Waiting,
     /// The cookies of each call, while none of its fetches is under way.
     pub jars: HashMap<CallSid, Jar>,
+    /// What calls asked for and is being judged: gone when everything is said about it.
+    pub asked: HashMap<CallSid, Exchanged>,
     /// Playbacks whose sound is still being made or fetched.
     pub preparing: HashSet<(LegId, PlaybackId)>,
 }
@@ -277,16 +281,30 @@ impl Node {
                 }
             }
             Happening::Sound(leg, playback, loops, sound) => {
-                self.handle_sound(now, leg, playback, loops, sound)
+                let failed = sound.is_err();
+                self.handle_sound(now, leg, playback, loops, sound);
+                if failed {
+                    self.settle();
+                    self.asked.clear();
+                }
             }
             Happening::Committed(number) => self.release(number),
-            Happening::Fetched(call, jar, input) => {
+            Happening::Unheard(call, asked) => {
+                // Only a call that lives will say what is wrong with it.
+                if self.switch.is_live(call) {
+                    self.asked.insert(call, *asked);
+                }
+            }
+            Happening::Fetched(call, jar, asked, input) => {
                 self.jars.insert(call, jar);
+                self.asked.extend(asked.map(|asked| (call, *asked)));
                 self.switch.handle_input(now, *input);
                 if !self.switch.is_live(call) {
                     self.jars.remove(&call);
                     self.rim.let_go(call);
                 }
+                self.settle();
+                self.asked.remove(&call);
             }
             Happening::Figures(answer) => {
                 let _ = answer.send(Figures {

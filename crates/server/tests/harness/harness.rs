@@ -392,6 +392,8 @@ pub enum Reaction {
     Empty,
     /// An answer with this status and no body.
     Status(u16),
+    /// An answer with this status, these lines of the head, and this body.
+    Answer(u16, String, String),
     /// The connection is closed without an answer.
     Silence,
 }
@@ -547,21 +549,26 @@ async fn serve(
         requests.push(got);
         reaction
     };
-    let nothing = (String::new(), Vec::new());
-    let (status, kind, (more, body)) = match reaction {
+    let xml = || "Content-Type: text/xml\r\n".to_owned();
+    let (status, lines, (more, body)) = match reaction {
         Reaction::Silence => return None,
-        Reaction::Status(status) => (status, "text/xml", nothing),
-        Reaction::Empty => (204, "text/xml", nothing),
-        Reaction::File(kind, more, body) => (200, kind, (more, body)),
+        Reaction::Status(status) => (status, xml(), (String::new(), Vec::new())),
+        Reaction::Empty => (204, String::new(), (String::new(), Vec::new())),
+        Reaction::File(kind, more, body) => {
+            (200, format!("Content-Type: {kind}\r\n"), (more, body))
+        }
         Reaction::Twiml(verbs) => {
             let document = format!("<Response>{verbs}</Response>");
-            (200, "text/xml", (String::new(), document.into_bytes()))
+            (200, xml(), (String::new(), document.into_bytes()))
+        }
+        Reaction::Answer(status, lines, body) => {
+            (status, lines, (String::new(), body.into_bytes()))
         }
     };
     let length = if matches!(status, 204 | 304) {
         String::new()
     } else {
-        format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len())
+        format!("{lines}Content-Length: {}\r\n", body.len())
     };
     let head = format!("HTTP/1.1 {status} Answer\r\n{length}{more}Connection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await.ok()?;

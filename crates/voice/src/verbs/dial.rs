@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use model::call::{CallRecord, CallStatus, Direction};
 use model::method::Method;
+use model::phone_number::PhoneNumber;
 use model::sid::CallSid;
 use twiml::nouns::{Client, Header, Number, Sip, Uri};
 use twiml::verbs::DialTarget;
@@ -192,8 +193,10 @@ fn number(noun: Number, cx: &mut Cx) -> Target {
         noun.status_callback_method,
         noun.status_callback_event,
     );
+    // compat number-6: what people write becomes what trunks know.
+    let to = PhoneNumber::lenient(&noun.number).map_or(noun.number, |number| number.to_string());
     Target {
-        to: noun.number,
+        to,
         elsewhere: VecDeque::new(),
         send_digits: noun.send_digits,
         sip_auth: None,

@@ -54,7 +54,7 @@ pub async fn create(ask: Ask) -> Reply {
     recording(form, &mut warnings)?;
     let sip_auth = sip_auth(form)?;
     byoc(form, &mut warnings)?;
-    form.url("ClientNotificationUrl", ErrorCode::INVALID_URL)?;
+    unavailable(form, &mut warnings)?;
 
     let sid = CallSid::from_bytes(ask.app.draw());
     let record = CallRecord {
@@ -438,11 +438,23 @@ fn recording(form: &Form, warnings: &mut Vec<(ErrorCode, String)>) -> Result<(),
     one_of("RecordingTrack", &["inbound", "outbound", "both"])?;
     one_of("Trim", &["trim-silence", "do-not-trim"])?;
     form.url("RecordingStatusCallback", ErrorCode::INVALID_URL)?;
+    let words = form
+        .all("RecordingStatusCallbackEvent")
+        .flat_map(|value| value.split([' ', ',']));
+    for word in words.filter(|word| !word.is_empty()) {
+        if !matches!(word, "in-progress" | "completed" | "absent") {
+            return Err(Refusal::new(
+                ErrorCode::INVALID_PARAMETER,
+                "RecordingStatusCallbackEvent must be of: in-progress, completed, absent",
+            ));
+        }
+    }
     form.method("RecordingStatusCallbackMethod", ErrorCode::INVALID_METHOD)?;
     if record {
         warnings.push((
             ErrorCode::UNKNOWN_PARAMETER,
-            "Record is not available on calls yet; use the Record verb".into(),
+            "Record is not available yet, neither here nor as a verb; the call proceeds without it"
+                .into(),
         ));
     }
     Ok(())
@@ -465,6 +477,30 @@ fn byoc(form: &Form, warnings: &mut Vec<(ErrorCode, String)>) -> Result<(), Refu
         ErrorCode::UNKNOWN_PARAMETER,
         "Byoc is not available; the call goes out over the trunk that claims its number".into(),
     ));
+    Ok(())
+}
+
+/// What is read and has no effect here: a warning says so.
+fn unavailable(form: &Form, warnings: &mut Vec<(ErrorCode, String)>) -> Result<(), Refusal> {
+    form.url("ClientNotificationUrl", ErrorCode::INVALID_URL)?;
+    for (name, why) in [
+        ("ClientNotificationUrl", "no push notification is sent yet"),
+        (
+            "CallReason",
+            "no network here can show the called party a reason",
+        ),
+        (
+            "CallToken",
+            "the caller is shown as From says, forwarded or not",
+        ),
+    ] {
+        if form.text(name).is_some() {
+            warnings.push((
+                ErrorCode::UNKNOWN_PARAMETER,
+                format!("{name} has no effect: {why}"),
+            ));
+        }
+    }
     Ok(())
 }
 

@@ -8,8 +8,8 @@ use crate::form::{party, shorten};
 
 /// Most bytes of the headers in a SIP address (21228 beyond).
 const MAX_SIP_HEADERS: usize = 1024;
-/// Longest client identity, as upstream.
-const MAX_IDENTITY: usize = 121;
+/// Longest client identity, as in TwiML (contract 4.3).
+const MAX_IDENTITY: usize = 256;
 
 /// A party of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,6 +172,12 @@ mod tests {
         assert_eq!(code("12"), 21211);
         assert_eq!(code("tel:+1"), 21211);
         assert_eq!(code("client:"), 21211);
+        let long = format!("client:{}", "a".repeat(256));
+        assert_eq!(
+            Endpoint::parse(&long).expect("as long as in TwiML").text(),
+            long
+        );
+        assert_eq!(code(&format!("{long}a")), 21211);
         assert_eq!(code("sip:a@b@c"), 21211);
         assert_eq!(code("sip:a@b?Via=1"), 21229);
         assert_eq!(code("sip:a@b?X-A"), 21227);
