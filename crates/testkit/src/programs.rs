@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::sid::CallSid;
+use twiml::ssml::Spoken;
 use voice::effect::{Effect, Fetch, LegCommand, MediaCommand, Reply, Save, Sound};
 use voice::input::{
     DocumentKind, FetchFailure, FetchId, Fetched, Input, LegEvent, LegId, Modify, Redirect,
@@ -107,6 +108,14 @@ fn must(holds: bool, law: impl FnOnce() -> String) -> Verdict {
 fn parameter<'a>(parameters: &'a [(String, String)], name: &str) -> &'a str {
     let found = parameters.iter().find(|(n, _)| n == name);
     found.map_or("", |(_, value)| value.as_str())
+}
+
+/// What is spoken first.
+fn words(spoken: &[Spoken]) -> &str {
+    match spoken.first() {
+        Some(Spoken::Words(words)) => words,
+        _ => "",
+    }
 }
 
 impl Programs {
@@ -298,13 +307,13 @@ impl Programs {
         let document = matches!(running, Running::Document(_));
         match command {
             MediaCommand::Play { sound, .. } => match sound {
-                Sound::Say { text, .. } if text.starts_with("We are sorry") => {
+                Sound::Say { text, .. } if words(text).starts_with("We are sorry") => {
                     let failed = document || matches!(running, Running::Failed | Running::Sound(_));
                     must(failed, wrong)?;
                     self.run(call, Running::Failed);
                     Ok(())
                 }
-                Sound::Say { text, .. } => self.stems(call, text, "says"),
+                Sound::Say { text, .. } => self.stems(call, words(text), "says"),
                 Sound::Url { url, .. } => match &running {
                     Running::Sound(asked) => must(asked == url, wrong),
                     _ => self.stems(call, url, "plays"),
@@ -442,7 +451,7 @@ mod tests {
 
     fn says(text: &str) -> Effect {
         let sound = Sound::Say {
-            text: text.to_owned(),
+            text: vec![Spoken::Words(text.to_owned())],
             voice: None,
             language: None,
         };
