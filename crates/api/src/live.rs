@@ -35,6 +35,9 @@ pub trait LiveCalls: Send + Sync {
         word: Option<LateAnswer>,
     ) -> Answering<'_, ()>;
 
+    /// A trunk was made, changed or removed.
+    fn trunks_changed(&self) -> Answering<'_, ()>;
+
     /// Changes a live call. Answers with the record after the change took effect.
     fn modify(
         &self,

@@ -97,6 +97,10 @@ pub struct Config {
     pub sip: SocketAddr,
     /// SIP over TLS.
     pub sips: Option<SocketAddr>,
+    /// SIP requests that one address may send in a second on average, trunks apart.
+    pub sip_requests_per_second: u32,
+    /// How many of them at once.
+    pub sip_requests_at_once: u32,
     /// The algorithms that digest challenges of SIP offer, in this order.
     pub sip_digest: Vec<Algorithm>,
     /// Authorities beside those of the system that may vouch for servers we reach over TLS.
@@ -146,6 +150,9 @@ impl Config {
             https: Some(local(ports.https)),
             sip: local(ports.sip),
             sips: Some(local(ports.sips)),
+            // Every test on this computer comes from one address.
+            sip_requests_per_second: 5_000,
+            sip_requests_at_once: 10_000,
             sip_digest: vec![Algorithm::Md5],
             sip_ca_file: None,
             tls_certificate: None,
@@ -174,6 +181,8 @@ impl Config {
             mode: Mode::Production,
             phones: None,
             verify_caller_ids: true,
+            sip_requests_per_second: 100,
+            sip_requests_at_once: 300,
             ..Self::development(data, Ports::USUAL)
         }
     }
@@ -242,6 +251,12 @@ impl Config {
                     all.push(algorithm);
                 }
                 self.sip_digest = all;
+            }
+            "sip-requests-per-second" => {
+                self.sip_requests_per_second = whole(text, 1, 1_000_000)? as u32;
+            }
+            "sip-requests-at-once" => {
+                self.sip_requests_at_once = whole(text, 1, 1_000_000)? as u32;
             }
             "sip-ca-file" => self.sip_ca_file = Some(PathBuf::from(text)),
             "tls-certificate" => self.tls_certificate = Some(PathBuf::from(text)),
@@ -406,6 +421,8 @@ impl Config {
                     .collect();
                 toml::Value::from(words).to_string()
             }
+            "sip-requests-per-second" => self.sip_requests_per_second.to_string(),
+            "sip-requests-at-once" => self.sip_requests_at_once.to_string(),
             "sip-ca-file" => quoted(self.sip_ca_file.as_ref()?.display().to_string()),
             "tls-certificate" => quoted(self.tls_certificate.as_ref()?.display().to_string()),
             "tls-key" => quoted(self.tls_key.as_ref()?.display().to_string()),
@@ -713,6 +730,12 @@ settings! {
     /// challenge or stop at one they do not know still get in if `md5` is first; `["sha-256"]` alone
     /// refuses the rest.
     "sip-digest" = "[\"md5\"]";
+    /// SIP requests that one address may send in a second on average, to begin something.
+    /// Default: `100`, and `5000` for `switchboard dev`. Trunks may send as many as they like.
+    "sip-requests-per-second" = "100";
+    /// How many of them one address may send at once.
+    /// Default: `300`, and `10000` for `switchboard dev`. Further ones are refused, then ignored.
+    "sip-requests-at-once" = "300";
     /// A file of authorities (PEM) that vouch for carriers and servers reached over TLS.
     /// Default: none; the authorities of the system are trusted, and stay so beside these. For
     /// carriers whose certificates come from an authority of their own.

@@ -32,7 +32,7 @@ impl Rim {
         self.config
             .public_host
             .clone()
-            .unwrap_or_else(|| self.local.ip().to_string())
+            .unwrap_or_else(|| self.told_ip.to_string())
     }
 
     /// The SIP domain behind a host name. On a developer's computer `localhost` and the loopback
@@ -120,6 +120,12 @@ impl Rim {
                 && (!source.ip().is_loopback() || trunk.port == source.port())
         });
         Ok(trunks)
+    }
+
+    /// From where trunks send us calls.
+    pub async fn sources(&self) -> Result<Vec<IpNetwork>, Error> {
+        let trunks = self.store.trunks().all().await?;
+        Ok(trunks.into_iter().flat_map(|trunk| trunk.sources).collect())
     }
 
     /// The trunks that an account may use: its own, and those of its owner.

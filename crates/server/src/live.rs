@@ -49,6 +49,10 @@ impl LiveCalls for Live {
         })
     }
 
+    fn trunks_changed(&self) -> Answering<'_, ()> {
+        Box::pin(self.0.trust())
+    }
+
     fn modify(
         &self,
         call: CallSid,

@@ -1,6 +1,7 @@
 //! The Switchboard binary: the only crate that opens sockets, spawns tasks or reads settings.
 
 mod adopted;
+mod announced;
 mod authority;
 mod banner;
 mod browsers;

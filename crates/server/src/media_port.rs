@@ -2,7 +2,7 @@
 //! (`sip::sdp`) are translated into the media's (`media`).
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub struct MediaRoom {
     /// The threads that carry the sound, at least one.
     threads: Arc<[MediaThread]>,
     pool: Arc<PortPool>,
+    /// The address that descriptions name; without one that of the port.
+    told_ip: Option<IpAddr>,
     last: Arc<AtomicU64>,
     /// Added to every port number: tells whose port it is.
     family: u64,
@@ -40,16 +42,18 @@ pub struct MediaRoom {
 
 impl MediaRoom {
     /// Ports of `pool` on `threads`, of which the first has the socket of the browsers; they find it
-    /// at the `announced` addresses.
+    /// at the `announced` addresses. Telephones are told that the ports are at `told_ip`.
     pub fn new(
         threads: Vec<MediaThread>,
         pool: PortPool,
+        told_ip: IpAddr,
         identity: Identity,
         announced: Vec<SocketAddr>,
     ) -> Self {
         Self {
             threads: threads.into(),
             pool: Arc::new(pool),
+            told_ip: Some(told_ip),
             last: Arc::new(AtomicU64::new(0)),
             family: 0,
             identity,
@@ -75,10 +79,12 @@ impl MediaRoom {
         PortId(self.family | (self.last.fetch_add(1, Ordering::Relaxed) + 1))
     }
 
-    /// The same room, with port numbers of another family.
+    /// The same room for telephones of our own, with port numbers of another family: nothing is
+    /// between them and us.
     pub fn family(&self, family: u64) -> Self {
         Self {
             family,
+            told_ip: None,
             ..self.clone()
         }
     }
@@ -92,7 +98,9 @@ impl MediaRoom {
         let port = self.next();
         let address = sockets.address;
         thread.open(port, sockets, rand::random(), canonical_name());
-        Ok(MediaPort::new(port, address, thread))
+        let mut port = MediaPort::new(port, address, thread);
+        port.told_ip = self.told_ip.unwrap_or(address.ip());
+        Ok(port)
     }
 
     /// Has something done on every thread.
@@ -135,6 +143,8 @@ pub struct MediaPort {
     pub port: PortId,
     /// Where it receives RTP.
     pub address: SocketAddr,
+    /// The address of it that descriptions name.
+    told_ip: IpAddr,
     thread: MediaThread,
     /// What we last described; its version grows.
     local: Option<Local>,
@@ -160,6 +170,7 @@ impl MediaPort {
         Self {
             port,
             address,
+            told_ip: address.ip(),
             thread,
             local: None,
             srtp_key: None,
@@ -330,7 +341,7 @@ impl MediaPort {
             ])
             .collect();
         let local = Local {
-            address: self.address.ip(),
+            address: self.told_ip,
             port: self.address.port(),
             formats,
             ptime: 20,

@@ -2,7 +2,8 @@
 //! routes. Each comes back to the owner as a [`Happening`].
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,8 @@ pub struct Rim {
     pub egress: EgressPolicy,
     /// Where SIP is bound.
     pub local: SocketAddr,
+    /// The address that others are told, where no name is set.
+    pub told_ip: IpAddr,
     owner: mpsc::Sender<Happening>,
     /// To whoever delivers callbacks.
     owed: mpsc::Sender<Vec<Outstanding>>,
@@ -57,6 +60,8 @@ pub struct Rim {
     fetched: Arc<Mutex<HashMap<CallSid, FetchedSound>>>,
     /// Questions of the API that wait for the engine's reply.
     questions: Arc<Mutex<HashMap<RequestId, oneshot::Sender<Reply>>>>,
+    /// Counts how often it was asked who is trusted.
+    asked: Arc<AtomicU64>,
     /// What strangers brought about lately, by whom it was told to.
     told: Arc<Mutex<HashMap<(AccountSid, u32), Instant>>>,
 }
@@ -87,6 +92,7 @@ impl Rim {
         sounds: Sounds,
         config: Arc<Config>,
         local: SocketAddr,
+        told_ip: IpAddr,
         owner: mpsc::Sender<Happening>,
         owed: mpsc::Sender<Vec<Outstanding>>,
     ) -> Self {
@@ -98,10 +104,12 @@ impl Rim {
             sounds,
             config,
             local,
+            told_ip,
             owner,
             owed,
             fetched: Arc::default(),
             questions: Arc::default(),
+            asked: Arc::default(),
             told: Arc::default(),
         }
     }
@@ -110,6 +118,18 @@ impl Rim {
     pub async fn tell(&self, happening: Happening) {
         // Closed only when the process ends.
         let _ = self.owner.send(happening).await;
+    }
+
+    /// Tells the owner from where trunks send now.
+    pub async fn trust(&self) {
+        // Taken before the look-up: of two changes at once the higher number has seen both.
+        let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        match self.sources().await {
+            Ok(sources) => self.tell(Happening::Trusted(number, sources)).await,
+            Err(error) => {
+                tracing::error!(%error, "a changed trunk is held to the limit of strangers until the next start");
+            }
+        }
     }
 
     /// Writes a change down; reported by its number. Whatever waits goes into one transaction, in

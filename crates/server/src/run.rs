@@ -1,7 +1,7 @@
 //! Builds everything, top to bottom: the one place that knows all crates.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::browsers::{self, Browsers};
 use crate::config::{Config, Mode};
 use crate::drivers::port_pool::PortPool;
 use crate::drivers::rtp::{MediaThread, Report};
-use crate::drivers::sip::{Wires, bind_both};
+use crate::drivers::sip::{Bounds, Wires, bind_both};
 use crate::drivers::switch::{Happening, Node, QUEUE};
 use crate::drivers::{callbacks, http, websocket};
 use crate::effects::Waiting;
@@ -35,7 +35,9 @@ use crate::registrations::Registrations;
 use crate::rim::Rim;
 use crate::sounds::Sounds;
 use crate::speech::flite::Flite;
-use crate::{adopted, clock, configured, demo, interrupted, open_files, seed, softphone, tls};
+use crate::{
+    adopted, announced, clock, configured, demo, interrupted, open_files, seed, softphone, tls,
+};
 
 /// What a program or a person needs to know to use this system.
 #[derive(Debug, Clone, Serialize)]
@@ -173,10 +175,12 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
             tcp,
             config.sips.map(|address| (address, tls.acceptor.clone())),
             Some(tls.connector),
+            Bounds::default(),
         )
         .await
         .context("cannot listen for SIP over TLS")?;
     let local_tls = wires.local_tls;
+    let told_ip = announced::address(config.public_host.as_deref(), local.ip()).await;
 
     let (network, words) = mpsc::channel(QUEUE);
     let socket = std::net::UdpSocket::bind(config.webrtc).with_context(|| {
@@ -185,7 +189,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
             config.webrtc
         )
     })?;
-    let announced = announced(&config, socket.local_addr()?);
+    let announced = for_browsers(&config, socket.local_addr()?);
     let mut socket = Some(socket);
     // Sound keeps every core busy before anything else does.
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
@@ -218,7 +222,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let (first, last) = config.media_ports;
     let identity = browser::peer::Identity::generate()?;
     let pool = PortPool::new(local.ip(), first, last);
-    let media = MediaRoom::new(threads, pool, identity, announced);
+    let media = MediaRoom::new(threads, pool, told_ip, identity, announced);
 
     let config = Arc::new(config);
     let egress = egress(&config)?;
@@ -236,6 +240,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         sounds.clone(),
         config.clone(),
         local,
+        told_ip,
         owner.clone(),
         owed,
     );
@@ -261,16 +266,12 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     configured::write_trunks(&store, clock::now().wall, &config.trunks)
         .await
         .context("cannot write the trunks of the configuration down")?;
-    let mut endpoint = sip::Endpoint::new(sip_config(&config, local, local_tls), rand::random());
-    endpoint.trust(
-        store
-            .trunks()
-            .all()
-            .await?
-            .iter()
-            .flat_map(|trunk| trunk.sources.iter().map(|network| network.address()))
-            .collect(),
+    let mut endpoint = sip::Endpoint::new(
+        sip_config(&config, told_ip, local, local_tls),
+        rand::random(),
     );
+    let trusted = rim.sources().await?;
+    endpoint.trust(move |source| trusted.iter().any(|network| network.contains(source)));
     let registrations = Registrations::restore(&store, clock::now(), local, &mut endpoint)
         .await
         .context("cannot read the registrations")?;
@@ -301,6 +302,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         jars: Default::default(),
         asked: Default::default(),
         preparing: Default::default(),
+        lookups: Default::default(),
+        trusted: 0,
     };
     interrupted::end(&store).await?;
     tokio::spawn(node.run(queue));
@@ -383,27 +386,19 @@ fn leave_no_trace(data: &std::path::Path) {
 }
 
 /// Where browsers are told that our sound comes from.
-fn announced(config: &Config, bound: SocketAddr) -> Vec<SocketAddr> {
+fn for_browsers(config: &Config, bound: SocketAddr) -> Vec<SocketAddr> {
     let public = config
         .public_host
         .as_ref()
         .and_then(|host| host.parse().ok());
     match public {
         Some(public) => vec![SocketAddr::new(public, bound.port())],
-        None if bound.ip().is_unspecified() => outward()
+        None if bound.ip().is_unspecified() => announced::outward(bound.ip())
             .map(|ip| SocketAddr::new(ip, bound.port()))
             .into_iter()
             .collect(),
         None => vec![bound],
     }
-}
-
-/// Our address on the way out of here. Nothing is sent: connecting a UDP socket only asks the routing
-/// table, and the address asked for is one of documentation (RFC 5737).
-fn outward() -> Option<std::net::IpAddr> {
-    let socket = std::net::UdpSocket::bind(("0.0.0.0", 0)).ok()?;
-    socket.connect(("203.0.113.1", 9)).ok()?;
-    Some(socket.local_addr().ok()?.ip())
 }
 
 fn port_of(event: &media::Event) -> u64 {
@@ -434,20 +429,24 @@ pub fn egress(config: &Config) -> anyhow::Result<EgressPolicy> {
     Ok(policy)
 }
 
-fn sip_config(config: &Config, local: SocketAddr, local_tls: Option<SocketAddr>) -> sip::Config {
+fn sip_config(
+    config: &Config,
+    told_ip: IpAddr,
+    local: SocketAddr,
+    local_tls: Option<SocketAddr>,
+) -> sip::Config {
     let defaults = sip::Config::default();
     let mut limits = defaults.limits.clone();
     limits.calls = config.max_calls * 2;
-    if config.mode == Mode::Development {
-        // Every test on this computer comes from one address.
-        limits.requests_per_second = 5_000;
-        limits.burst = 10_000;
-    }
+    limits.requests_per_second = config.sip_requests_per_second;
+    limits.burst = config.sip_requests_at_once;
     // Streams that we open leave from a port that nobody listens on, and a socket bound to every
     // address has none of its own: what we announce is where we listen.
     let announced = |listening: SocketAddr| match &config.public_host {
         Some(host) => Some(format!("{host}:{}", listening.port())),
-        None if listening.ip().is_unspecified() => None,
+        None if listening.ip().is_unspecified() => {
+            Some(SocketAddr::new(told_ip, listening.port()).to_string())
+        }
         None => Some(listening.to_string()),
     };
     sip::Config {

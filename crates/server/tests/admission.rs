@@ -347,3 +347,134 @@ async fn what_began_encrypted_stays_encrypted() {
     let gone = alice.within(&server, &mut call, "BYE", "", "").await;
     assert_eq!(gone.status, 200);
 }
+
+/// A 503, and when to come back.
+fn assert_later(response: &Response) {
+    let after = response.headers.value(HeaderName::RetryAfter);
+    assert_eq!(response.status, 503, "{response:?}");
+    let after: u32 = after.expect("it says when").parse().unwrap();
+    assert!(after > 0);
+}
+
+// sip-calls-9
+#[tokio::test]
+async fn a_full_house_says_when_to_come_back() {
+    for full in [
+        ("SWITCHBOARD_MAX_CALLS", "1"),
+        ("SWITCHBOARD_MEDIA_PORTS", "34000-34001"),
+    ] {
+        let folder = Folder::new();
+        let server = Server::start(&folder, &[full]).await;
+        let echo = format!(
+            "sip:{}@{}",
+            server.number("echo"),
+            server.fact("sip_domain")
+        );
+        let mut alice = Telephone::of("alice").await;
+        let mut bob = Telephone::of("bob").await;
+        let description = alice.description();
+        let (answer, mut call) = alice.call(&server, &echo, &description).await;
+        assert_eq!(answer.status, 200, "{full:?}: {answer:?}");
+        let (refused, _) = bob.call(&server, &echo, &description).await;
+        assert_later(&refused);
+        alice.within(&server, &mut call, "BYE", "", "").await;
+        let again = eventually("there is room again", SOON, async || {
+            let (answer, call) = bob.call(&server, &echo, &description).await;
+            (answer.status == 200).then_some(call)
+        });
+        let mut call = again.await;
+        bob.within(&server, &mut call, "BYE", "", "").await;
+    }
+}
+
+// sip-calls-10
+#[tokio::test]
+async fn a_trunk_made_while_it_runs_is_not_held_to_the_limit_of_strangers() {
+    let folder = Folder::new();
+    let limit = [
+        ("SWITCHBOARD_SIP_REQUESTS_PER_SECOND", "1"),
+        ("SWITCHBOARD_SIP_REQUESTS_AT_ONCE", "5"),
+    ];
+    let server = Server::start(&folder, &limit).await;
+    let trunk = format!("/_switchboard/v1/trunks/TK{:032x}", 1);
+    let sends_from = async |network: &str| {
+        let body = json!({ "sources": [network] }).to_string().into_bytes();
+        let (status, _) = server
+            .try_request("POST", &trunk, "application/json", body)
+            .await
+            .unwrap();
+        assert_eq!(status, 200);
+    };
+    let mut stranger = Telephone::of("stranger").await;
+    // The trunk of the virtual telephones is on this computer: here it moves away.
+    sends_from("192.0.2.0/24").await;
+    assert!((5..12).contains(&taken(&server, &mut stranger).await));
+    sends_from("127.0.0.64/25").await;
+    eventually("the network is trusted", SOON, async || {
+        (taken(&server, &mut stranger).await == 12).then_some(())
+    })
+    .await;
+}
+
+/// How many of twelve requests are taken before one is refused.
+async fn taken(server: &Server, telephone: &mut Telephone) -> usize {
+    for at in 0..12 {
+        let uri = "sip:x@127.0.0.1";
+        let (response, ..) = telephone.ask(server, "OPTIONS", uri, uri, "", "").await;
+        if response.status != 200 {
+            assert_later(&response);
+            return at;
+        }
+    }
+    12
+}
+
+// sip-calls-11
+#[tokio::test]
+async fn telephones_are_told_where_we_can_be_reached() {
+    for (variable, expected) in [
+        (
+            ("SWITCHBOARD_PUBLIC_HOST", "203.0.113.7"),
+            Some("203.0.113.7"),
+        ),
+        (("SWITCHBOARD_SIP", "0.0.0.0:0"), None),
+    ] {
+        let folder = Folder::new();
+        let server = Server::start(&folder, &[variable]).await;
+        let echo = format!(
+            "sip:{}@{}",
+            server.number("echo"),
+            server.fact("sip_domain")
+        );
+        let mut alice = Telephone::of("alice").await;
+        let description = alice.description();
+        let (answer, mut call) = alice.call(&server, &echo, &description).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let body = String::from_utf8_lossy(&answer.body).into_owned();
+        let contact = sip::Uri::parse(&call.uri).unwrap().host;
+        for said in [
+            body.lines().find(|line| line.starts_with("c=")).unwrap(),
+            body.lines().find(|line| line.starts_with("o=")).unwrap(),
+            &format!("IP4 {contact}"),
+        ] {
+            let address = said.split("IP4 ").nth(1).unwrap().trim();
+            match expected {
+                Some(expected) => assert_eq!(address, expected, "{said}"),
+                None => assert_ne!(address, "0.0.0.0", "{said}"),
+            }
+        }
+        alice.within(&server, &mut call, "BYE", "", "").await;
+        // The telephones of the simulated network are inside, and hear us all the same.
+        let phone = server.phone(0);
+        let sid = server
+            .call(&[
+                ("To", phone),
+                ("From", server.number("demo")),
+                ("Twiml", "<Response><Say>Good morning.</Say></Response>"),
+            ])
+            .await;
+        server.reaches(&sid, "completed").await;
+        let heard = server.heard(phone).await;
+        assert!(heard.iter().any(|sample| sample.abs() > 1_000));
+    }
+}

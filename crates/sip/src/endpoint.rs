@@ -13,7 +13,7 @@ use crate::limiter::Limiter;
 use crate::registrar::Bound;
 use crate::timers::{Timer, TimerId, Timers};
 use crate::transaction::{ClientTransaction, FinishedTransaction, ServerTransaction};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -86,7 +86,9 @@ pub struct Endpoint {
     connections: Map<ConnectionId, Stream>,
     peers: Map<(Transport, SocketAddr), ConnectionId>,
     limiter: Limiter,
-    trusted: HashSet<IpAddr>,
+    trusted: Box<dyn Fn(IpAddr) -> bool + Send>,
+    /// Whoever decides is behind.
+    busy: bool,
     pub(crate) transmits: VecDeque<Transmit>,
     pub(crate) events: VecDeque<Event>,
     /// The first instant seen; nonces count from it.
@@ -123,7 +125,8 @@ impl Endpoint {
             nonces: Map::with_hasher(seeded),
             connections: Map::with_hasher(seeded),
             peers: Map::with_hasher(seeded),
-            trusted: HashSet::new(),
+            trusted: Box::new(|_| false),
+            busy: false,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             epoch: None,
@@ -136,9 +139,15 @@ impl Endpoint {
         &self.config
     }
 
-    /// Addresses that the rate limit does not apply to: trunks.
-    pub fn trust(&mut self, addresses: HashSet<IpAddr>) {
-        self.trusted = addresses;
+    /// Whose addresses the rate limit does not apply to: trunks'.
+    pub fn trust(&mut self, trusted: impl Fn(IpAddr) -> bool + Send + 'static) {
+        self.trusted = Box::new(trusted);
+    }
+
+    /// Whether whoever decides is behind: until that is over, requests that begin something are
+    /// refused (503 with Retry-After), and those that belong to what has begun are not.
+    pub fn set_busy(&mut self, busy: bool) {
+        self.busy = busy;
     }
 
     /// A datagram came.
@@ -158,6 +167,8 @@ impl Endpoint {
             return;
         };
         if self.connections.len() >= self.config.limits.connections {
+            self.events
+                .push_back(Event::StreamUseless { connection: id });
             return;
         }
         self.peers.insert((flow.transport, flow.remote), id);
@@ -183,11 +194,10 @@ impl Endpoint {
             return false;
         }
         stream.buffer.extend_from_slice(bytes);
-        self.timers.cancel(&mut stream.idle);
         let flow = stream.flow;
         let mut buffer = std::mem::take(&mut stream.buffer);
         let mut at = 0;
-        let mut intact = true;
+        let (mut intact, mut whole) = (true, false);
         loop {
             let (skip, what) = frame(&buffer[at..], most);
             at += skip;
@@ -197,6 +207,7 @@ impl Endpoint {
                 Frame::Message(length) => {
                     self.receive(now, flow, &buffer[at..at + length]);
                     at += length;
+                    whole = true;
                 }
                 Frame::Lost(_) => {
                     intact = false;
@@ -207,8 +218,12 @@ impl Endpoint {
         buffer.drain(..at);
         if let Some(stream) = self.connections.get_mut(&id) {
             stream.lost = !intact;
+            // Counted from the beginning of a message: one that comes byte by byte is not waited for.
+            if whole || buffer.is_empty() || !intact {
+                self.timers.cancel(&mut stream.idle);
+            }
             if intact {
-                if !buffer.is_empty() {
+                if !buffer.is_empty() && stream.idle.is_none() {
                     stream.idle = Some(
                         self.timers
                             .set(now + STREAM_PATIENCE, Timer::StreamIdle(id)),
@@ -281,10 +296,11 @@ impl Endpoint {
                 }
                 Timer::StreamIdle(id) => {
                     if let Some(stream) = self.connections.get_mut(&id) {
-                        // The next bytes make the driver close it; until then nothing is kept.
                         stream.lost = true;
                         stream.idle = None;
                         stream.buffer = Vec::new();
+                        self.events
+                            .push_back(Event::StreamUseless { connection: id });
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! What the endpoint tells the call engine.
 
 use crate::digest::Secret;
-use crate::flow::Flow;
+use crate::flow::{ConnectionId, Flow};
 use crate::header::NameAddr;
 use crate::message::{Headers, Method, Uri};
 use std::net::SocketAddr;
@@ -229,5 +229,10 @@ pub enum Event {
     Unreachable {
         /// The address.
         remote: SocketAddr,
+    },
+    /// A stream is one too many, or half a message has been lying on it for too long: close it.
+    StreamUseless {
+        /// The stream.
+        connection: ConnectionId,
     },
 }

@@ -588,3 +588,214 @@ fn answers_are_not_larger_than_questions() {
     }
     assert!(answered <= asked, "{answered} > {asked}");
 }
+
+/// RFC 3581 section 4, RFC 3261 section 18.2.2.
+#[test]
+fn an_answer_goes_where_the_request_came_from() {
+    let mut desk = Desk::new(Config::default());
+    let options = request("OPTIONS", 1, "rp", "<sip:b@192.0.2.1>", "", "");
+    desk.say(&options);
+    let sent = desk.endpoint.poll_transmit().expect("an answer");
+    assert_eq!(sent.flow.remote, desk.flow.remote);
+    let text = String::from_utf8(sent.bytes).unwrap();
+    assert!(text.contains(";received=198.51.100.7"), "{text}");
+    assert!(text.contains(";rport=40000"), "{text}");
+    // Without rport: to the address it came from, at the port of its Via.
+    desk.say(
+        &options
+            .replace(";rport", "")
+            .replace("z9hG4bKrp", "z9hG4bKno"),
+    );
+    let sent = desk.endpoint.poll_transmit().expect("an answer");
+    assert_eq!(sent.flow.remote.to_string(), "198.51.100.7:5060");
+    let text = String::from_utf8(sent.bytes).unwrap();
+    assert!(text.contains(";received=198.51.100.7"), "{text}");
+    assert!(!text.contains("rport"), "{text}");
+}
+
+#[test]
+fn while_the_engine_is_behind_nothing_begins_and_what_has_begun_goes_on() {
+    let mut desk = Desk::new(Config::default());
+    desk.say(&request("INVITE", 1, "i1", "<sip:bob@192.0.2.1>", "", SDP));
+    desk.allow();
+    let Some(Event::Invited { key, .. }) = desk.event() else {
+        panic!("no call");
+    };
+    desk.endpoint.answer(desk.now, key, SDP.to_owned());
+    let Some(Message::Response(answer)) = desk.heard().pop() else {
+        panic!("no answer");
+    };
+    let to = answer.headers.value(HeaderName::To).unwrap().to_owned();
+    desk.say(&request("ACK", 1, "a1", &to, "", ""));
+    desk.endpoint.set_busy(true);
+    for method in ["INVITE", "REGISTER", "OPTIONS"] {
+        let text = request(method, 2, method, "<sip:bob@192.0.2.1>", "", "");
+        desk.say(&text.replace("c1", method));
+        let refused = only_response(desk.heard());
+        assert_eq!(refused.status, 503, "{method}");
+        assert_eq!(refused.headers.value(HeaderName::RetryAfter), Some("5"));
+    }
+    assert!(
+        !std::iter::from_fn(|| desk.event())
+            .any(|event| matches!(event, Event::AuthenticationNeeded { .. }))
+    );
+    desk.say(&request("BYE", 3, "b3", &to, "", ""));
+    assert_eq!(desk.statuses(), [200]);
+    desk.endpoint.set_busy(false);
+    desk.say(&register(4, "").replace("c1", "later"));
+    desk.allow();
+    assert_eq!(desk.statuses(), [200]);
+}
+
+#[test]
+fn a_trunk_is_not_held_to_the_limit_of_strangers() {
+    let mut config = Config::default();
+    config.limits.requests_per_second = 10;
+    config.limits.burst = 20;
+    let mut desk = Desk::new(config);
+    let flood = |desk: &mut Desk, name: &str| {
+        for at in 0..100 {
+            let branch = format!("{name}{at}");
+            let text = request("OPTIONS", 1, &branch, "<sip:x@192.0.2.1>", "", "");
+            desk.say(&text.replace("c1", &branch));
+        }
+        desk.statuses().iter().filter(|s| **s == 200).count()
+    };
+    assert_eq!(flood(&mut desk, "stranger"), 20);
+    desk.endpoint
+        .trust(|source| source.to_string().starts_with("198.51.100."));
+    assert_eq!(flood(&mut desk, "trunk"), 100);
+    desk.endpoint.trust(|_| false);
+    assert_eq!(flood(&mut desk, "gone"), 0);
+}
+
+#[test]
+fn half_a_message_and_one_stream_too_many_are_closed() {
+    let mut config = Config::default();
+    config.limits.connections = 1;
+    let mut desk = Desk::new(config);
+    desk.flow.transport = Transport::Tcp;
+    let open = |desk: &mut Desk, number| {
+        desk.flow.connection = Some(ConnectionId(number));
+        desk.endpoint.handle_stream_opened(desk.now, desk.flow);
+    };
+    open(&mut desk, 1);
+    open(&mut desk, 2);
+    let closed = |desk: &mut Desk| match desk.event() {
+        Some(Event::StreamUseless { connection }) => Some(connection.0),
+        None => None,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(closed(&mut desk), Some(2));
+    // Byte by byte a message is not held open for longer than one that stops.
+    let text = request("OPTIONS", 1, "o", "<sip:x@192.0.2.1>", "", "").replace("/UDP", "/TCP");
+    for byte in text.as_bytes().chunks(1).take(5) {
+        assert!(
+            desk.endpoint
+                .handle_stream_bytes(desk.now, ConnectionId(1), byte)
+        );
+        assert_eq!(closed(&mut desk), None);
+        desk.pass(Duration::from_secs(6));
+    }
+    assert_eq!(closed(&mut desk), Some(1));
+    desk.endpoint
+        .handle_stream_closed(desk.now, ConnectionId(1));
+    // Whole messages, with half of the next behind them, may go on for ever.
+    open(&mut desk, 3);
+    let mut rest = text.as_bytes().to_vec();
+    for at in 2..20 {
+        rest.extend(text.replace("bKo", &format!("bKo{at}")).bytes());
+        let half = rest.split_off(rest.len() - 20);
+        assert!(
+            desk.endpoint
+                .handle_stream_bytes(desk.now, ConnectionId(3), &rest)
+        );
+        rest = half;
+        desk.pass(Duration::from_secs(20));
+    }
+    assert_eq!(closed(&mut desk), None);
+    desk.pass(Duration::from_secs(20));
+    assert_eq!(closed(&mut desk), Some(3));
+}
+
+/// A8: offers in UPDATE and PRACK (RFC 3311 section 5.2, RFC 3262 section 5).
+#[test]
+fn offers_come_in_update_and_prack() {
+    let config = Config {
+        reliable_provisional: true,
+        ..Config::default()
+    };
+    let mut desk = Desk::new(config);
+    let other = SDP.replace("4000", "4002");
+    let supported = "Supported: 100rel\r\nAllow: INVITE, ACK, BYE, UPDATE, PRACK\r\n";
+    desk.say(&request(
+        "INVITE",
+        1,
+        "i1",
+        "<sip:bob@192.0.2.1>",
+        supported,
+        SDP,
+    ));
+    desk.allow();
+    let Some(Event::Invited { key, .. }) = desk.event() else {
+        panic!("no call");
+    };
+    desk.endpoint.ring(desk.now, key, Some(SDP.to_owned()));
+    let Some(Message::Response(early)) = desk.heard().pop() else {
+        panic!("no early media");
+    };
+    assert_eq!(early.status, 183);
+    let to = early.headers.value(HeaderName::To).unwrap().to_owned();
+    let number = early.headers.value(HeaderName::RSeq).unwrap().to_owned();
+
+    // While it rings: later, please.
+    desk.say(&request("UPDATE", 2, "u2", &to, "", &other));
+    let refused = only_response(desk.heard());
+    assert_eq!(refused.status, 500);
+    let wait = refused.headers.value(HeaderName::RetryAfter).unwrap();
+    assert!(wait.parse::<u32>().unwrap() <= 10);
+    // An offer in the PRACK of an answer is one too many; the response counts as acknowledged.
+    let acknowledges = format!("RAck: {number} 1 INVITE\r\n");
+    desk.say(&request("PRACK", 3, "p3", &to, &acknowledges, &other));
+    assert_eq!(desk.statuses(), [488]);
+    desk.say(&request("PRACK", 4, "p4", &to, &acknowledges, ""));
+    assert_eq!(desk.statuses(), [481]);
+    desk.endpoint.answer(desk.now, key, SDP.to_owned());
+    assert_eq!(desk.statuses(), [200]);
+    desk.say(&request("ACK", 1, "a1", &to, "", ""));
+    while desk.event().is_some() {}
+
+    // Once it is up an UPDATE changes the session.
+    desk.say(&request("UPDATE", 5, "u5", &to, "", &other));
+    let Some(Event::Reoffered { offer, .. }) = desk.event() else {
+        panic!("no offer");
+    };
+    assert_eq!(offer.as_deref(), Some(other.as_str()));
+    desk.endpoint
+        .answer_reoffer(desk.now, key, SDP.replace(" 1 1 ", " 1 2 "));
+    let answer = only_response(desk.heard());
+    assert_eq!(answer.status, 200);
+    assert!(String::from_utf8_lossy(&answer.body).contains(" 1 2 "));
+    // One that is refused leaves it as it was.
+    desk.say(&request("UPDATE", 6, "u6", &to, "", SDP));
+    assert!(matches!(desk.event(), Some(Event::Reoffered { .. })));
+    desk.endpoint.reject_reoffer(desk.now, key, 488);
+    assert_eq!(desk.statuses(), [488]);
+    // Too short a session is asked for again, in UPDATE and in re-INVITE.
+    for (cseq, method) in [(7, "UPDATE"), (8, "INVITE")] {
+        let short = "Supported: timer\r\nSession-Expires: 60\r\n";
+        desk.say(&request(method, cseq, &format!("s{cseq}"), &to, short, SDP));
+        let refused = only_response(desk.heard());
+        assert_eq!((refused.status, method), (422, method));
+        assert_eq!(refused.headers.value(HeaderName::MinSe), Some("90"));
+        desk.say(&request("ACK", cseq, &format!("s{cseq}"), &to, "", ""));
+    }
+    // Against our own offer: one of the two must wait.
+    desk.endpoint
+        .reoffer(desk.now, key, SDP.replace(" 1 1 ", " 1 3 "));
+    assert!(matches!(desk.heard().as_slice(), [Message::Request(_)]));
+    desk.say(&request("UPDATE", 9, "u9", &to, "", &other));
+    assert_eq!(desk.statuses(), [491]);
+    desk.say(&request("BYE", 10, "b10", &to, "", ""));
+    assert_eq!(desk.statuses().last(), Some(&200));
+}

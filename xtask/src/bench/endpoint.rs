@@ -34,7 +34,7 @@ impl Side {
             SocketAddr::from(([127, 0, 0, 1], other)),
         );
         let mut endpoint = Endpoint::new(sip::Config::default(), [port as u8; 32]);
-        endpoint.trust([trusted.ip()].into());
+        endpoint.trust(move |source| source == trusted.ip());
         Self {
             endpoint,
             address,

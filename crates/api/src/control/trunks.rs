@@ -159,6 +159,7 @@ pub async fn create(ask: Ask) -> Reply {
     };
     wanted.apply(&mut trunk);
     ask.app.store.trunks().insert(trunk.clone()).await?;
+    ask.app.live.trunks_changed().await;
     Ok(Answer::Json(StatusCode::CREATED, wire(&trunk)))
 }
 
@@ -184,6 +185,7 @@ pub async fn update(ask: Ask, Path(sid): Path<TrunkSid>) -> Reply {
         })
         .await?;
     let trunk = changed.ok_or_else(|| not_found(&ask.path))?;
+    ask.app.live.trunks_changed().await;
     Ok(Answer::Json(StatusCode::OK, wire(&trunk)))
 }
 
@@ -197,6 +199,7 @@ pub async fn delete(ask: Ask, Path(sid): Path<TrunkSid>) -> Reply {
         .remove(ask.account_sid(), sid)
         .await?
     {
+        ask.app.live.trunks_changed().await;
         Ok(Answer::Nothing)
     } else {
         Err(not_found(&ask.path))

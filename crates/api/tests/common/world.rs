@@ -62,6 +62,9 @@ impl LiveCalls for Live {
         self.late_answers.lock().unwrap().push((application, word));
         Box::pin(async {})
     }
+    fn trunks_changed(&self) -> Answering<'_, ()> {
+        Box::pin(async {})
+    }
     fn modify(
         &self,
         call: CallSid,

@@ -6,9 +6,9 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
@@ -26,8 +26,82 @@ const STREAM_QUEUE: usize = 256;
 const PORTS: usize = 32;
 /// How long either side may take for the handshake of TLS.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+/// How long a stream may take what is written to it.
+const STUCK: Duration = Duration::from_secs(30);
 /// Names of TLS servers that are remembered; beyond, all are forgotten and learnt again.
 const MOST_NAMES: usize = 10_000;
+
+/// What strangers may hold open.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Streams that others opened, over TCP and TLS together; beyond, further ones are closed at once.
+    pub streams: usize,
+    /// How many of them from one address, or one /64 network of IPv6.
+    pub of_one: usize,
+    /// How long one may say nothing at first.
+    pub first: Duration,
+    /// How long one may say nothing later on, whoever opened it.
+    pub idle: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            streams: 20_000,
+            of_one: 1_000,
+            first: Duration::from_secs(30),
+            // A registration lasts an hour and a call four, and a call that nothing refreshes may
+            // send nothing before its end.
+            idle: Duration::from_secs(5 * 3600),
+        }
+    }
+}
+
+/// The streams that others opened.
+#[derive(Debug, Default)]
+struct Guests {
+    all: usize,
+    by_source: HashMap<IpAddr, usize>,
+}
+
+/// A place among them, free again when dropped.
+struct Place {
+    guests: Arc<Mutex<Guests>>,
+    source: IpAddr,
+}
+
+impl Place {
+    fn take(guests: &Arc<Mutex<Guests>>, bounds: &Bounds, remote: IpAddr) -> Option<Self> {
+        // Who has one address of IPv6 has the rest of its network, too.
+        let source = match remote.to_canonical() {
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+            address => address,
+        };
+        let mut all = guests.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.by_source.get(&source).copied().unwrap_or(0);
+        if all.all >= bounds.streams || known >= bounds.of_one {
+            return None;
+        }
+        all.all += 1;
+        all.by_source.insert(source, known + 1);
+        drop(all);
+        let guests = guests.clone();
+        Some(Self { guests, source })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut all = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
+        all.all -= 1;
+        if let Some(left) = all.by_source.get_mut(&self.source) {
+            *left -= 1;
+            if *left == 0 {
+                all.by_source.remove(&self.source);
+            }
+        }
+    }
+}
 
 /// What comes in from SIP's sockets.
 #[derive(Debug)]
@@ -59,6 +133,7 @@ pub struct Wires<T> {
     /// Whom TLS is to meet at an address.
     names: HashMap<IpAddr, ServerName<'static>>,
     numbers: Arc<AtomicU64>,
+    idle: Duration,
     /// The address that UDP is bound to.
     pub local: SocketAddr,
     /// The address that TLS is accepted on.
@@ -91,6 +166,7 @@ impl<T: Send + 'static> Wires<T> {
             connector: None,
             names: HashMap::new(),
             numbers: Arc::new(AtomicU64::new(1)),
+            idle: Bounds::default().idle,
             local,
             local_tls: None,
         })
@@ -102,25 +178,22 @@ impl<T: Send + 'static> Wires<T> {
         listener: TcpListener,
         tls: Option<(SocketAddr, TlsAcceptor)>,
         connector: Option<TlsConnector>,
+        bounds: Bounds,
     ) -> io::Result<()> {
         self.connector = connector;
-        tokio::spawn(accept(
-            listener,
-            None,
-            self.numbers.clone(),
-            self.owner.clone(),
-            self.wrap,
-        ));
+        self.idle = bounds.idle;
+        let door = Door {
+            guests: Arc::default(),
+            bounds,
+            numbers: self.numbers.clone(),
+            owner: self.owner.clone(),
+            wrap: self.wrap,
+        };
+        tokio::spawn(accept(listener, None, door.clone()));
         if let Some((address, acceptor)) = tls {
             let listener = TcpListener::bind(address).await?;
             self.local_tls = Some(listener.local_addr()?);
-            tokio::spawn(accept(
-                listener,
-                Some(acceptor),
-                self.numbers.clone(),
-                self.owner.clone(),
-                self.wrap,
-            ));
+            tokio::spawn(accept(listener, Some(acceptor), door));
         }
         Ok(())
     }
@@ -204,6 +277,7 @@ impl<T: Send + 'static> Wires<T> {
                         ),
                         self.owner.clone(),
                         self.wrap,
+                        self.idle,
                     ));
                 }
             }
@@ -269,32 +343,68 @@ async fn read_datagrams<T>(
     }
 }
 
-async fn accept<T: Send + 'static>(
-    listener: TcpListener,
-    acceptor: Option<TlsAcceptor>,
+/// What whoever accepts streams has in common.
+struct Door<T> {
+    guests: Arc<Mutex<Guests>>,
+    bounds: Bounds,
     numbers: Arc<AtomicU64>,
     owner: mpsc::Sender<T>,
     wrap: Wrap<T>,
+}
+
+impl<T> Clone for Door<T> {
+    fn clone(&self) -> Self {
+        Self {
+            guests: self.guests.clone(),
+            bounds: self.bounds,
+            numbers: self.numbers.clone(),
+            owner: self.owner.clone(),
+            wrap: self.wrap,
+        }
+    }
+}
+
+async fn accept<T: Send + 'static>(
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    door: Door<T>,
 ) {
+    let Door {
+        guests,
+        bounds,
+        numbers,
+        owner,
+        wrap,
+    } = door;
     loop {
         let Ok((stream, remote)) = listener.accept().await else {
             // Out of files: wait for some to be closed rather than spin.
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             continue;
         };
+        let Some(place) = Place::take(&guests, &bounds, remote.ip()) else {
+            tracing::debug!(%remote, "a stream too many was closed");
+            continue;
+        };
         let id = ConnectionId(numbers.fetch_add(1, Ordering::Relaxed));
         let (acceptor, owner) = (acceptor.clone(), owner.clone());
+        let quiet = (bounds.first, bounds.idle);
         tokio::spawn(async move {
+            let _place = place;
             let Ok(local) = stream.local_addr() else {
                 return;
             };
             let _ = stream.set_nodelay(true);
             match acceptor {
-                None => carry(stream, flow(Transport::Tcp, local, remote, id), owner, wrap).await,
+                None => {
+                    let flow = flow(Transport::Tcp, local, remote, id);
+                    carry(stream, flow, owner, wrap, quiet).await;
+                }
                 Some(acceptor) => {
                     let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream));
                     if let Ok(Ok(stream)) = handshake.await {
-                        carry(stream, flow(Transport::Tls, local, remote, id), owner, wrap).await;
+                        let flow = flow(Transport::Tls, local, remote, id);
+                        carry(stream, flow, owner, wrap, quiet).await;
                     }
                 }
             }
@@ -309,7 +419,9 @@ async fn open<T: Send + 'static>(
     connector: Option<(TlsConnector, ServerName<'static>)>,
     owner: mpsc::Sender<T>,
     wrap: Wrap<T>,
+    idle: Duration,
 ) {
+    let flow = |local| flow(transport, local, remote, id);
     let opening = tokio::time::timeout(
         std::time::Duration::from_secs(5),
         TcpStream::connect(remote),
@@ -319,13 +431,13 @@ async fn open<T: Send + 'static>(
     {
         let _ = stream.set_nodelay(true);
         if transport == Transport::Tcp {
-            return carry(stream, flow(transport, local, remote, id), owner, wrap).await;
+            return carry(stream, flow(local), owner, wrap, (idle, idle)).await;
         }
         if let Some((connector, name)) = connector {
             let named = format!("{name:?}");
             match tokio::time::timeout(HANDSHAKE, connector.connect(name, stream)).await {
                 Ok(Ok(stream)) => {
-                    return carry(stream, flow(transport, local, remote, id), owner, wrap).await;
+                    return carry(stream, flow(local), owner, wrap, (idle, idle)).await;
                 }
                 Ok(Err(error)) => tracing::warn!(
                     %remote, name = named, %error,
@@ -347,12 +459,14 @@ fn flow(transport: Transport, local: SocketAddr, remote: SocketAddr, id: Connect
     }
 }
 
-/// Reads and writes one stream until either side ends it.
+/// Reads and writes one stream until either side ends it, or it is silent for too long: at first, or
+/// later.
 async fn carry<T, S: AsyncRead + AsyncWrite>(
     stream: S,
     flow: Flow,
     owner: mpsc::Sender<T>,
     wrap: Wrap<T>,
+    (first, idle): (Duration, Duration),
 ) {
     let Some(id) = flow.connection else { return };
     let (mut reader, mut writer) = tokio::io::split(stream);
@@ -366,7 +480,11 @@ async fn carry<T, S: AsyncRead + AsyncWrite>(
     }
     let read = async {
         let mut buffer = vec![0; 16_384];
-        while let Ok(length @ 1..) = reader.read(&mut buffer).await {
+        let mut patience = first;
+        while let Ok(Ok(length @ 1..)) =
+            tokio::time::timeout(patience, reader.read(&mut buffer)).await
+        {
+            patience = idle;
             if owner
                 .send(wrap(Arrival::Bytes(id, buffer[..length].to_vec())))
                 .await
@@ -379,7 +497,9 @@ async fn carry<T, S: AsyncRead + AsyncWrite>(
     let write = async {
         // Ends when the owner forgets the stream.
         while let Some(bytes) = outgoing.recv().await {
-            if writer.write_all(&bytes).await.is_err() {
+            // A far end that does not read holds nothing open.
+            let written = tokio::time::timeout(STUCK, writer.write_all(&bytes)).await;
+            if !matches!(written, Ok(Ok(()))) {
                 break;
             }
         }
@@ -410,5 +530,77 @@ mod tests {
         let refused = pair(1, || UdpSocket::bind(address));
         let kind = refused.expect_err("it is taken").kind();
         assert_eq!(kind, io::ErrorKind::AddrInUse);
+    }
+
+    #[tokio::test]
+    async fn streams_of_one_address_are_counted_and_silent_ones_closed() {
+        let (owner, mut queue) = mpsc::channel::<Arrival>(1_000);
+        let any = "127.0.0.1:0".parse().expect("an address");
+        let mut wires = Wires::bind(any, owner, |arrival| arrival)
+            .await
+            .expect("a port is free");
+        let listener = TcpListener::bind(any).await.expect("a port is free");
+        let at = listener.local_addr().expect("it is bound");
+        let bounds = Bounds {
+            streams: 100,
+            of_one: 20,
+            first: Duration::from_millis(500),
+            idle: Duration::from_secs(60),
+        };
+        let listening = wires.listen(listener, None, None, bounds);
+        listening.await.expect("it listens");
+        let mut streams = Vec::new();
+        for _ in 0..60 {
+            streams.push(TcpStream::connect(at).await.expect("it is taken"));
+        }
+        // One of the twenty says something, and may stay.
+        streams[0].write_all(b"\r\n\r\n").await.expect("it is open");
+        let (mut opened, mut closed, mut writers) = (0, 0, Vec::new());
+        while closed < 19 {
+            match queue.recv().await.expect("the wires are up") {
+                Arrival::Opened(_, writer) => {
+                    opened += 1;
+                    writers.push(writer);
+                }
+                Arrival::Closed(_) => closed += 1,
+                _ => {}
+            }
+        }
+        assert_eq!(opened, 20);
+        for stream in &mut streams[1..] {
+            assert!(matches!(stream.read(&mut [0; 1]).await, Ok(0) | Err(_)));
+        }
+        // Their places are free again.
+        let _again = TcpStream::connect(at).await.expect("it is taken");
+        loop {
+            match queue.recv().await.expect("the wires are up") {
+                Arrival::Opened(..) => break,
+                Arrival::Closed(_) => panic!("the stream that spoke is closed"),
+                _ => {}
+            }
+        }
+        // Whoever owns a stream can end it.
+        drop(writers);
+        let ended = streams[0].read(&mut [0; 1]).await;
+        assert!(matches!(ended, Ok(0) | Err(_)));
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_source() {
+        let guests = Arc::default();
+        let bounds = Bounds {
+            of_one: 1,
+            ..Bounds::default()
+        };
+        let take = |text: &str| {
+            let address = text.parse().expect("an address");
+            Place::take(&guests, &bounds, address)
+        };
+        let first = take("2001:db8::1");
+        assert!(first.is_some());
+        assert!(take("2001:db8::2").is_none());
+        assert!(take("2001:db8:0:1::1").is_some());
+        drop(first);
+        assert!(take("2001:db8::2").is_some());
     }
 }

@@ -5,10 +5,12 @@
 //! servers, speech, look-ups) is spawned, and comes back as another happening.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use media::PortId;
 use model::call::CallStatus;
+use model::ip_access_control_list::IpNetwork;
 use model::late_answer::LateAnswer;
 use model::now::Now;
 use model::sid::{AccountSid, ApplicationSid, CallSid};
@@ -38,6 +40,11 @@ use crate::sounds::{NoSound, Playable};
 
 /// Happenings that may wait; datagrams beyond are dropped, everything else waits for room.
 pub const QUEUE: usize = 16_384;
+/// From how many on requests that begin something are refused, so that those of calls find room.
+const BEHIND: usize = QUEUE / 4 * 3;
+/// Look-ups of who may register or call, and of what answers, that may be under way; beyond, further
+/// requests are refused.
+const LOOKUPS: usize = 4_096;
 /// How long calls may take to end when the process does: their ends are one commit away.
 const LEAVE: Duration = Duration::from_secs(1);
 
@@ -68,6 +75,8 @@ pub enum Happening {
     Engine(Box<Input>),
     /// An account may call again, or no more.
     Activated(AccountSid, bool),
+    /// From where trunks send, looked up for the so manieth time.
+    Trusted(u64, Vec<IpNetwork>),
     /// What the browsers of an application are told that answer too late.
     LateAnswer(ApplicationSid, Option<LateAnswer>),
     /// Who may register or call was looked up.
@@ -131,6 +140,10 @@ pub struct Node {
     pub asked: HashMap<CallSid, Exchanged>,
     /// Playbacks whose sound is still being made or fetched.
     pub preparing: HashSet<(LegId, PlaybackId)>,
+    /// Shared by all look-ups that are under way.
+    pub lookups: Arc<()>,
+    /// The newest of the look-ups from where trunks send.
+    pub trusted: u64,
 }
 
 impl Node {
@@ -166,6 +179,8 @@ impl Node {
                 count = queue.recv_many(&mut batch, 256) => if count == 0 { return },
                 () = sleep => {}
             }
+            let lookups = Arc::strong_count(&self.lookups) - 1;
+            self.sip.set_busy(queue.len() > BEHIND || lookups > LOOKUPS);
             for happening in batch.drain(..) {
                 if let Happening::Stop(done) = happening {
                     self.guarded(Self::end_calls);
@@ -261,6 +276,11 @@ impl Node {
                 self.switch.handle_input(now, Input::Suspended(account));
                 self.browsers.signalling.suspend(now.instant, account);
             }
+            Happening::Trusted(number, _) if number < self.trusted => {}
+            Happening::Trusted(number, networks) => {
+                self.trusted = number;
+                (self.sip).trust(move |source| networks.iter().any(|one| one.contains(source)));
+            }
             Happening::LateAnswer(application, word) => {
                 self.browsers.set_late_answer(application, word)
             }
@@ -350,10 +370,11 @@ impl Node {
                 username,
                 facts,
             } => {
-                let rim = self.rim.clone();
+                let (rim, pending) = (self.rim.clone(), self.lookups.clone());
                 tokio::spawn(async move {
                     let admission = inbound::admit(&rim, username.as_deref(), &facts).await;
                     rim.tell(Happening::Admitted(challenge, admission)).await;
+                    drop(pending);
                 });
             }
             E::Invited {
@@ -362,10 +383,11 @@ impl Node {
                 offer,
                 user,
             } => {
-                let rim = self.rim.clone();
+                let (rim, pending) = (self.rim.clone(), self.lookups.clone());
                 tokio::spawn(async move {
                     let verdict = inbound::resolve(&rim, *facts, offer, user).await;
                     rim.tell(Happening::Resolved(key, Box::new(verdict))).await;
+                    drop(pending);
                 });
             }
             E::Progressed {
@@ -485,6 +507,7 @@ impl Node {
             }
             // Nothing of ours asks for these, or their effect was told by the calls themselves.
             E::Info { .. } | E::ReofferAnswered { .. } | E::ReofferRejected { .. } => {}
+            E::StreamUseless { connection } => self.wires.closed(connection),
             E::ReferProgressed { .. } | E::Unreachable { .. } => {}
         }
     }

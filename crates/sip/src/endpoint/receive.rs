@@ -117,7 +117,7 @@ impl Endpoint {
                     .is_some()
             })
         };
-        let overload = if known || self.trusted.contains(&source.remote.ip()) {
+        let overload = if known || (self.trusted)(source.remote.ip()) {
             Verdict::Take
         } else {
             self.limiter.judge(now, source.remote.ip())
@@ -125,7 +125,9 @@ impl Endpoint {
         let limit = self.config.limits.transactions;
         let weight = self.config.limits.finished_bytes;
         let spare = |limit: usize| if known { limit + limit / 8 } else { limit };
-        let full = self.servers.len() >= spare(limit) || self.finished_weight >= spare(weight);
+        let full = (self.busy && !known)
+            || self.servers.len() >= spare(limit)
+            || self.finished_weight >= spare(weight);
         if full || overload != Verdict::Take {
             if overload != Verdict::Drop {
                 let after = self.config.limits.retry_after.to_string();
