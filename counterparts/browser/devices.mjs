@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
-import { client, Lane, library, people, ring, SERVER, since, state, token, until, virtual } from './stage.mjs';
+import { lose } from './late.mjs';
+import { base, client, control, Lane, library, people, ring, SERVER, since, state, token, until, virtual } from './stage.mjs';
 
 export async function devices(lane, sdk) {
   const [a, b] = people(sdk);
@@ -146,6 +147,9 @@ export async function devices(lane, sdk) {
   // A Switchboard of its own, which can be stopped without anybody else's harm.
   if (process.env.SWITCHBOARD) {
     const own = await begin(join(process.env.OUT, `restart-${sdk.name}`));
+    // What an application chose is chosen when the server is started again.
+    const application = await library(own.ready).applications.create({ friendlyName: 'restart', voiceUrl: `${base}/hum`, voiceMethod: 'POST' });
+    await control(`applications/${application.sid}`, { late_answer: 'error-31008' }, own.ready);
     const apart = await Lane.open(lane.number, new URL(own.ready.api_tls).port);
     // voice-client-28
     await apart.test(sdk, 'comes back by itself when the server was started again', async (open) => {
@@ -158,6 +162,14 @@ export async function devices(lane, sdk) {
       assert.equal(await alice.do('sid'), call.sid);
       await alice.do('accept');
       await alice.until('call.accept');
+    });
+    // voice-client-31
+    await apart.test(sdk, 'answers too late as the application said before the server was started again', async (open) => {
+      const two = await Promise.all([440, 570].map((hum) => open(`${a}_two`, hum, { token: token(`${a}_two`, { of: own.ready }) })));
+      const { loser } = await lose(apart, two, () => library(own.ready).calls.create({ to: `client:${a}_two`, from: own.ready.numbers.yours, applicationSid: application.sid }));
+      const error = await loser.until('call.error');
+      assert.equal(error.detail.code, sdk.generation === 1 || since(sdk, '2.8.0') ? 31008 : 31005);
+      await loser.until('call.disconnect');
     });
     await apart.close();
     await own.end();

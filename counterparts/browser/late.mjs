@@ -26,41 +26,41 @@ function wanted(sdk, word) {
   }
 }
 
+/** One call that two devices answer, neither of which hears anything meanwhile: which lost, which won. */
+export async function lose(lane, devices, begin) {
+  const call = await begin();
+  await Promise.all(devices.map((device) => device.until('device.incoming')));
+  lane.cable.hold(true);
+  await Promise.all(devices.map((device) => device.do('accept')));
+  // Both answers are on their way before either page hears anything.
+  await until('both have answered', async () => (await Promise.all(devices.map((device) => device.do('answered')))).every(Boolean));
+  await sleep(300);
+  lane.cable.hold(false);
+  let loser;
+  await until('one hears the program', async () => {
+    const heard = await Promise.all(devices.map((device) => device.do('received')));
+    loser = devices[heard.findIndex((packets) => packets === 0)];
+    return heard.some((packets) => packets > 20) && loser;
+  });
+  const winner = devices.find((device) => device !== loser);
+  await winner.hears(SERVER, 'program');
+  return { call, loser, winner };
+}
+
 export async function late(lane, sdk) {
   const [a] = people(sdk);
+  const two = (open) => Promise.all([440, 570].map((hum) => open(`${a}_late`, hum)));
   const application = await client.applications.create({ friendlyName: `late ${sdk.name}`, voiceUrl: `${base}/hum`, voiceMethod: 'POST' });
   const told = async (word) => {
     const answer = await control(`applications/${application.sid}`, { late_answer: word });
     assert.equal((await answer.json()).late_answer, word);
   };
 
-  /** One call that two devices answer: the loser's page. */
-  const lose = async (open) => {
-    const devices = await Promise.all([440, 570].map((hum) => open(`${a}_late`, hum)));
-    const call = await ring(`${a}_late`, { url: undefined, applicationSid: application.sid });
-    await Promise.all(devices.map((device) => device.until('device.incoming')));
-    lane.cable.hold(true);
-    await Promise.all(devices.map((device) => device.do('accept')));
-    // Both answers are on their way before either page hears anything.
-    await until('both have answered', async () => (await Promise.all(devices.map((device) => device.do('answered')))).every(Boolean));
-    await sleep(300);
-    lane.cable.hold(false);
-    let loser;
-    await until('one hears the program', async () => {
-      const heard = await Promise.all(devices.map((device) => device.do('received')));
-      loser = devices[heard.findIndex((packets) => packets === 0)];
-      return heard.some((packets) => packets > 20) && loser;
-    });
-    const winner = devices.find((device) => device !== loser);
-    await winner.hears(SERVER, 'program');
-    return { call, loser, winner };
-  };
-
   for (const word of ['hangup-then-cancel', 'cancel', 'error-31003', 'error-31008']) {
     // voice-client-31
     await lane.test(sdk, `answers too late where the application says ${word}`, async (open) => {
       await told(word);
-      const { call, loser, winner } = await lose(open);
+      const { call, loser, winner } = await lose(lane, await two(open), () => ring(`${a}_late`, { url: undefined, applicationSid: application.sid }));
       const seen = async () => (await loser.events()).filter(({ name }) => SEEN.includes(name)).map(({ name, detail }) => (detail?.code ? `${name} ${detail.code}` : name));
       const expected = wanted(sdk, word);
       await until('the end', async () => (await seen()).length >= expected.length).catch(async () => {});
@@ -75,7 +75,7 @@ export async function late(lane, sdk) {
   // voice-client-31
   await lane.test(sdk, 'answers too late where the application says silence', async (open) => {
     await told('silence');
-    const { call, loser, winner } = await lose(open);
+    const { call, loser, winner } = await lose(lane, await two(open), () => ring(`${a}_late`, { url: undefined, applicationSid: application.sid }));
     // Each version finds out by itself that no sound comes: 53405 from generation 2, 31003 before.
     const error = await loser.until('call.error', 60);
     assert.equal(error.detail.code, sdk.generation === 2 ? 53405 : 31003);

@@ -202,6 +202,9 @@ await test('the button hangs up, too; a call can be declined, muted, and made by
   await page.state(1, 'ringing');
   await page.press(1, 'answer');
   await page.happened('Bob has sound both ways');
+  // As the server tells both, once they do.
+  await page.happened('Bob now hears');
+  await page.happened('Ada now hears');
   await page.press(0, 'mute');
   await sleep(3000);
   await page.type(0, 'sentence', 'Nobody can hear this.');

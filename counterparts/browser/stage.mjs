@@ -131,10 +131,10 @@ export function capability(identity) {
 export const virtual = (number, knobs, path = '') => control(`phones/${encodeURIComponent(number)}${path}`, knobs);
 
 /** Tells the control plane something. */
-export async function control(path, words) {
-  const answer = await fetch(`${ready.api}/_switchboard/v1/${path}`, {
+export async function control(path, words, of = ready) {
+  const answer = await fetch(`${of.api}/_switchboard/v1/${path}`, {
     method: 'POST',
-    headers: { authorization: `Basic ${btoa(`${account}:${secret}`)}`, 'content-type': 'application/json' },
+    headers: { authorization: `Basic ${btoa(`${of.account_sid}:${of.auth_token}`)}`, 'content-type': 'application/json' },
     body: JSON.stringify(words),
   });
   assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.clone().text()}`);
