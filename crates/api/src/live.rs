@@ -7,8 +7,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use model::application::ToBrowsers;
 use model::call::CallRecord;
-use model::late_answer::LateAnswer;
 use model::method::Method;
 use model::sid::{AccountSid, ApplicationSid, CallSid};
 use serde::{Deserialize, Serialize};
@@ -27,13 +27,8 @@ pub trait LiveCalls: Send + Sync {
     /// not.
     fn activate(&self, account: AccountSid, active: bool) -> Answering<'_, ()>;
 
-    /// What the browsers of an application are told that answer too late; none is as the
-    /// installation says.
-    fn late_answer(
-        &self,
-        application: ApplicationSid,
-        word: Option<LateAnswer>,
-    ) -> Answering<'_, ()>;
+    /// What the browsers of an application are told otherwise than the installation says.
+    fn to_browsers(&self, application: ApplicationSid, told: ToBrowsers) -> Answering<'_, ()>;
 
     /// A trunk was made, changed or removed.
     fn trunks_changed(&self) -> Answering<'_, ()>;

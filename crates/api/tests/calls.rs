@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use api::live::{Modify, Redirect};
 use common::{MAIN, NUMBER, SUB, World};
+use model::application::ToBrowsers;
 use model::call::{CallRecord, CallStatus};
+use model::late_answer::LateAnswer;
 use model::method::Method;
+use model::notices::Notices;
 use model::now::Wall;
 use serde_json::{Value, json};
 
@@ -549,7 +552,7 @@ async fn the_engine_learns_who_may_call_no_more() {
 }
 
 #[tokio::test]
-async fn an_application_says_what_late_answers_are_told() {
+async fn an_application_says_what_its_browsers_are_told() {
     let world = World::new().await;
     let made = world
         .post("/Applications.json", &[("FriendlyName", "x")])
@@ -570,10 +573,23 @@ async fn an_application_says_what_late_answers_are_told() {
     let set_to = set(r#"{"late_answer": "cancel"}"#).await.ok(200);
     assert_eq!(set_to["late_answer"], "cancel");
     set(r#"{"late_answer": "shout"}"#).await.refused(400, 20422);
-    let kept = world.store.applications().late_answers().await.unwrap();
-    assert_eq!(kept.len(), 1);
+    set(r#"{"notices": "loudly"}"#).await.refused(400, 20422);
+    let kept = async || world.store.applications().to_browsers().await.unwrap();
+    let cancel = ToBrowsers {
+        late_answer: Some(LateAnswer::Cancel),
+        notices: None,
+    };
+    assert_eq!(kept().await, [(sid.parse().unwrap(), cancel)]);
     assert!(set(r#"{"late_answer": null}"#).await.ok(200)["late_answer"].is_null());
-    let told = world.live.late_answers.lock().unwrap().clone();
-    let told: Vec<_> = told.into_iter().map(|(_, word)| word).collect();
-    assert_eq!(told, [Some(model::late_answer::LateAnswer::Cancel), None]);
+    assert!(kept().await.is_empty());
+    let set_to = set(r#"{"notices": "both"}"#).await.ok(200);
+    assert_eq!(set_to["notices"], "both");
+    let both = ToBrowsers {
+        late_answer: None,
+        notices: Some(Notices::Both),
+    };
+    assert_eq!(kept().await, [(sid.parse().unwrap(), both)]);
+    let told = world.live.to_browsers.lock().unwrap().clone();
+    let told: Vec<_> = told.into_iter().map(|(_, told)| told).collect();
+    assert_eq!(told, [cancel, ToBrowsers::default(), both]);
 }

@@ -2,7 +2,7 @@
 
 use crate::connection::Rate;
 use crate::event::{DeviceId, Owner, SocketId};
-use crate::late_answer::{LateAnswer, Reason};
+use crate::late_answer::{LateAnswer, Notices, Reason};
 use crate::sdk::Sdk;
 use crate::sdp::Author;
 use crate::timers::TimerId;
@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 pub(crate) struct Call {
     pub owner: Owner,
     pub late_answer: LateAnswer,
+    pub notices: Notices,
     pub phase: Phase,
     pub parts: Vec<Part>,
     pub origin: Origin,

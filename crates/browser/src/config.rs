@@ -9,17 +9,18 @@ pub struct Config {
     pub region: String,
     /// `connected.edge`, for example `ashburn`.
     pub edge: String,
-    /// `connected.edge` for 2.1.0 to 2.12.1, which come back during a call to
-    /// `voice-js.<edge>.twilio.com` even if they were given a host: for example
-    /// `voice.example.com/signal?`.
+    /// `connected.edge` for those that come back during a call to `voice-js.<edge>.twilio.com`
+    /// although they came from elsewhere: for example `voice.example.com/signal?`. None: where each
+    /// came from.
     pub pinned_edge: Option<String>,
-    /// `connected.home`; telemetry goes to `eventgw.<home>.twilio.com`.
-    pub home: String,
+    /// `connected.home`; telemetry goes to `eventgw.<home>.twilio.com`. None: where each page came
+    /// from.
+    pub home: Option<String>,
     /// `connected.gateway`, copied into telemetry.
     pub gateway: String,
     /// What is done with who answers too late, where the call does not say it.
     pub late_answer: LateAnswer,
-    /// How losers and winners learn more than the SDK tells.
+    /// How losers and winners learn more than the SDK tells, where the call does not say it.
     pub notices: Notices,
     /// Bounds.
     pub limits: Limits,
@@ -31,7 +32,7 @@ impl Default for Config {
             region: "US_EAST_VIRGINIA".to_owned(),
             edge: "ashburn".to_owned(),
             pinned_edge: None,
-            home: String::new(),
+            home: None,
             gateway: String::new(),
             late_answer: LateAnswer::default(),
             notices: Notices::default(),

@@ -4,6 +4,7 @@ use crate::error::Fault;
 use crate::event::{CheckId, Identity, Owner, SocketId};
 use crate::frame::FromBrowser;
 use crate::heartbeat::Heartbeat;
+use crate::home::Way;
 use crate::sdk::Sdk;
 use crate::timers::TimerId;
 use model::sid::{AccountSid, ApplicationSid, CallSid, KeySid};
@@ -78,6 +79,8 @@ pub(crate) struct Check {
 
 pub(crate) struct Connection {
     pub sdk: Sdk,
+    /// How it found us.
+    pub way: Way,
     /// The page said that it goes, rather than lost its way.
     pub left: bool,
     pub agent: String,
@@ -101,6 +104,7 @@ impl Connection {
     pub fn new(now: Instant) -> Connection {
         Connection {
             sdk: Sdk::UNKNOWN,
+            way: Way::default(),
             left: false,
             agent: String::new(),
             reconnect_timeout: 0,

@@ -9,6 +9,7 @@ use crate::error::{Fault, code};
 use crate::frame::ToBrowser;
 use crate::sdk::Sdk;
 pub use model::late_answer::LateAnswer;
+pub use model::notices::Notices;
 
 /// The frames that end a call at a device whose phase is not known.
 pub(crate) fn farewell(
@@ -76,31 +77,6 @@ impl Reason {
             Reason::Declined => "The call was declined on another device".to_owned(),
             Reason::Fault(fault) => fault.message.clone(),
         }
-    }
-}
-
-/// How a page learns who answered, and when the two parties hear each other. The original tells
-/// neither.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Notices {
-    /// As the original.
-    None,
-    /// A frame of a type of its own, for who listens on the SDK's stream.
-    #[default]
-    Stream,
-    /// A call message, event `messageReceived`, from 2.2.
-    Message,
-    /// Both.
-    Both,
-}
-
-impl Notices {
-    pub(crate) fn stream(self) -> bool {
-        matches!(self, Notices::Stream | Notices::Both)
-    }
-
-    pub(crate) fn message(self) -> bool {
-        matches!(self, Notices::Message | Notices::Both)
     }
 }
 

@@ -16,6 +16,7 @@ pub mod event;
 pub mod frame;
 mod heartbeat;
 mod hello;
+mod home;
 pub mod impairment;
 pub mod late_answer;
 mod pass;

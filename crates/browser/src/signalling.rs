@@ -14,6 +14,7 @@ use crate::connection::{Connection, Credential};
 use crate::event::{CheckId, DeviceId, Event, Oddity, Owner, SocketId, Transmit};
 use crate::frame::{BEAT, FromBrowser, Malformed, ToBrowser};
 use crate::heartbeat;
+use crate::home::Way;
 use crate::reconnect::Reconnect;
 use crate::registry::Registry;
 use crate::timers::{Timer, Timers};
@@ -136,6 +137,14 @@ impl Signalling {
         connection.deadline = Some(self.timers.set(now + LISTEN, Timer::Deadline(socket)));
         self.connections.insert(socket, connection);
         true
+    }
+
+    /// By which host (with its port, if it named one) a socket's page asked for us: where it is sent
+    /// for telemetry and to come back, unless the settings say so.
+    pub fn asked_for(&mut self, socket: SocketId, host: &str) {
+        if let Some(connection) = self.connections.get_mut(&socket) {
+            connection.way = Way::of(host);
+        }
     }
 
     /// A text frame came. Binary ones are not part of the protocol: drop them.

@@ -599,6 +599,9 @@ fn the_winner_is_told_when_they_hear_each_other_and_the_loser_who_won() {
             };
             assert_eq!(body["by"], "client:alice");
             assert_eq!(body["members"], json!(["alice"]));
+            assert_eq!(body["reason"], "answered-elsewhere");
+            let device = json!({"sdk": version, "userAgent": "Chromium"});
+            assert_eq!(body["device"], device);
         }
         let mut body = Map::new();
         body.insert("with".to_owned(), json!("+15551234567"));
@@ -623,6 +626,84 @@ fn two_calls_ring_at_one_operator_and_one_cancelled_leaves_the_other() {
         world.answer(socket, second);
         assert_eq!(world.happened(), ["Answered"]);
         assert_eq!(world.machine.winner(second), Some(device(socket)));
+    }
+}
+
+#[test]
+fn a_call_can_have_its_own_way_of_telling() {
+    let mut world = World::new();
+    let one = world.phone("2.12.4", "alice");
+    let two = world.phone("2.12.4", "alice");
+    let call = world.call_with("alice", |invitation| {
+        invitation.notices = Some(Notices::Message);
+    });
+    world.answer(one, call);
+    assert_eq!(world.heard(two), ["invite", "message", "hangup", "cancel"]);
+    world.frames(one);
+    world.machine.set_notices(call, Notices::Both);
+    world.machine.notice(call, "bridged", &Map::new());
+    assert_eq!(world.heard(one), ["bridged", "message"]);
+}
+
+/// voice-client-100, voice-client-101
+#[test]
+fn who_was_given_a_host_goes_nowhere_else() {
+    let connected = |version: &str, host: Option<&str>, config: browser::Config| {
+        let mut world = World::with(config);
+        let socket = world.open();
+        if let Some(host) = host {
+            world.machine.asked_for(socket, host);
+        }
+        let check = world.listen(socket, version);
+        world.verdict(socket, check, Ok(pass("alice")));
+        let payload = world.frames(socket)[0]["payload"].clone();
+        ["home", "edge"].map(|name| payload[name].as_str().unwrap().to_owned())
+    };
+    let usual = browser::Config::default;
+    for (version, host, home, edge) in [
+        (
+            "2.5.0",
+            "here.example:8461",
+            "here.example:8461/insights?h=",
+            "here.example:8461/signal?",
+        ),
+        (
+            "2.18.5",
+            "here.example",
+            "here.example/insights?h=",
+            "ashburn",
+        ),
+        (
+            "2.18.5",
+            "voice-js.here.example",
+            "here.example/insights?h=",
+            "here.example/signal?",
+        ),
+        (
+            "1.15.1",
+            "voice-js.here.example",
+            "here.example/insights?h=",
+            "ashburn",
+        ),
+        // The vendor's own names lead here, all of them.
+        ("2.5.0", "voice-js.roaming.twilio.com", "", "ashburn"),
+        ("2.5.0", "192.0.2.1:8461", "invalid/insights?h=", "ashburn"),
+    ] {
+        assert_eq!(
+            connected(version, Some(host), usual()),
+            [home, edge],
+            "{version} {host}"
+        );
+    }
+    let nowhere = "invalid/insights?h=";
+    assert_eq!(connected("2.5.0", None, usual()), [nowhere, "ashburn"]);
+    let set = browser::Config {
+        home: Some("a/?".to_owned()),
+        pinned_edge: Some("b/?".to_owned()),
+        ..usual()
+    };
+    for host in ["here.example", "voice-js.here.example", "127.0.0.1"] {
+        assert_eq!(connected("2.5.0", Some(host), set.clone()), ["a/?", "b/?"]);
     }
 }
 

@@ -377,6 +377,7 @@ impl Noise {
                 parameters: Vec::new(),
                 members: Vec::new(),
                 late_answer: None,
+                notices: None,
                 offers: devices.into_iter().map(|d| (d, sdp("server"))).collect(),
             });
             self.enter(call);

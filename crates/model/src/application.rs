@@ -2,6 +2,7 @@
 
 use crate::late_answer::LateAnswer;
 use crate::method::Method;
+use crate::notices::Notices;
 use crate::now::Wall;
 use crate::sid::{AccountSid, ApplicationSid};
 
@@ -45,13 +46,33 @@ pub struct Application {
     /// What its browsers are told that answer too late; else as the installation says. Ours.
     #[serde(default)]
     pub late_answer: Option<LateAnswer>,
+    /// How its browsers learn what the original does not tell; else as the installation says. Ours.
+    #[serde(default)]
+    pub notices: Option<Notices>,
     /// When it was made.
     pub created: Wall,
     /// When it last changed.
     pub updated: Wall,
 }
 
+/// What the browsers of an application are told otherwise than the installation says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ToBrowsers {
+    /// When they answer too late.
+    pub late_answer: Option<LateAnswer>,
+    /// Of what the original does not tell.
+    pub notices: Option<Notices>,
+}
+
 impl Application {
+    /// What its browsers are told otherwise.
+    pub fn to_browsers(&self) -> ToBrowsers {
+        ToBrowsers {
+            late_answer: self.late_answer,
+            notices: self.notices,
+        }
+    }
+
     /// An application that does nothing yet.
     pub fn new(sid: ApplicationSid, account: AccountSid, created: Wall) -> Self {
         Application {
@@ -73,6 +94,7 @@ impl Application {
             message_status_callback: None,
             public_application_connect_enabled: false,
             late_answer: None,
+            notices: None,
             created,
             updated: created,
         }

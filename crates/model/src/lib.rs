@@ -14,6 +14,7 @@ pub mod event;
 pub mod ip_access_control_list;
 pub mod late_answer;
 pub mod method;
+pub mod notices;
 pub mod now;
 pub mod owed;
 pub mod page;

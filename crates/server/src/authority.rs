@@ -183,6 +183,7 @@ pub fn names() -> Vec<String> {
         "localhost",
         // One by one: nobody accepts a wildcard right below the root, and some nothing beside it.
         "voice-js.localhost",
+        "eventgw.localhost",
         "console.localhost",
         "127.0.0.1",
         "::1",
@@ -355,6 +356,7 @@ mod tests {
         for host in [
             "localhost",
             "voice-js.localhost",
+            "eventgw.localhost",
             "127.0.0.1",
             "::1",
             "api.twilio.com",

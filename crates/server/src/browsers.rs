@@ -22,7 +22,7 @@ use browser::{
     Transmit,
 };
 use media::PortId;
-use model::late_answer::LateAnswer;
+use model::application::ToBrowsers;
 use model::now::Now;
 use model::sid::{ApplicationSid, CallSid};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -68,8 +68,8 @@ pub struct Browsers {
     legs: HashMap<CallSid, LegId>,
     /// Calls whose application is being looked for.
     arriving: HashSet<CallSid>,
-    /// What the browsers of an application are told that answer too late, where it says so itself.
-    late_answers: HashMap<ApplicationSid, LateAnswer>,
+    /// What the browsers of an application are told otherwise than the settings say.
+    to_browsers: HashMap<ApplicationSid, ToBrowsers>,
     /// When it is looked whether the sound of a leg has come; the delay is always the same.
     expected: VecDeque<(Instant, LegId)>,
     /// Call messages.
@@ -84,18 +84,24 @@ impl Browsers {
             sockets: HashMap::new(),
             legs: HashMap::new(),
             arriving: HashSet::new(),
-            late_answers: HashMap::new(),
+            to_browsers: HashMap::new(),
             expected: VecDeque::new(),
             messages: messages::Messages::default(),
         }
     }
 
-    /// What the browsers of an application are told that answer too late.
-    pub fn set_late_answer(&mut self, application: ApplicationSid, word: Option<LateAnswer>) {
-        match word {
-            Some(word) => self.late_answers.insert(application, word),
-            None => self.late_answers.remove(&application),
-        };
+    /// What the browsers of an application are told otherwise than the settings say.
+    pub fn set_to_browsers(&mut self, application: ApplicationSid, told: ToBrowsers) {
+        if told == ToBrowsers::default() {
+            self.to_browsers.remove(&application);
+        } else {
+            self.to_browsers.insert(application, told);
+        }
+    }
+
+    fn told(&self, application: Option<ApplicationSid>) -> ToBrowsers {
+        let told = application.and_then(|sid| self.to_browsers.get(&sid));
+        told.copied().unwrap_or_default()
     }
 
     /// When something is due.
@@ -152,8 +158,9 @@ impl Node {
             ..
         } = &mut self.browsers;
         match arrival {
-            Arrival::Opened(socket, sender) => {
+            Arrival::Opened(socket, host, sender) => {
                 if signalling.handle_opened(now, socket) {
+                    signalling.asked_for(socket, &host);
                     sockets.insert(socket, sender);
                 } else {
                     // 1013: try again later.
@@ -358,6 +365,11 @@ impl Node {
             Ok(incoming) => incoming,
             Err(fault) => return refuse(self, fault),
         };
+        let told = self.browsers.told(incoming.application);
+        if let Some(notices) = told.notices {
+            let signalling = &mut self.browsers.signalling;
+            signalling.set_notices(invited.call, notices);
+        }
         let about = About {
             account: invited.owner.account,
             call: invited.call,
@@ -426,13 +438,14 @@ impl Node {
             call: invite.call,
         };
         self.insert_browser_leg(id, about, media, ringing, None);
+        let told = self.browsers.told(invite.application);
         self.browsers.signalling.invite(Invitation {
             call: invite.call,
             owner,
             parameters,
             members: invite.group.clone(),
-            late_answer: (invite.application)
-                .and_then(|application| self.browsers.late_answers.get(&application).copied()),
+            late_answer: told.late_answer,
+            notices: told.notices,
             offers,
         });
         Ok(())

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use model::ip_access_control_list::IpNetwork;
 use model::late_answer::LateAnswer;
+use model::notices::Notices;
 use model::pii::Pii;
 use model::trunk::{Transport, TrunkMedia};
 use serde::Deserialize;
@@ -113,6 +114,12 @@ pub struct Config {
     pub webrtc: SocketAddr,
     /// What a browser is told that answers too late, where its application does not say it.
     pub late_answer: LateAnswer,
+    /// How pages learn what the original does not tell, where their application does not say it.
+    pub notices: Notices,
+    /// `connected.home`, where the SDKs take their telemetry; else found for each page.
+    pub browser_home: Option<String>,
+    /// `connected.edge`, where they come back to in mid-call; else found for each page.
+    pub browser_edge: Option<String>,
     /// First and last port number for sound.
     pub media_ports: (u16, u16),
     /// Where the simulated public telephone network listens; development only.
@@ -159,6 +166,9 @@ impl Config {
             tls_key: None,
             webrtc: local(ports.webrtc),
             late_answer: LateAnswer::default(),
+            notices: Notices::default(),
+            browser_home: None,
+            browser_edge: None,
             media_ports: (20_000, 32_000),
             phones: Some(local(0)),
             public_host: None,
@@ -267,6 +277,13 @@ impl Config {
                 let word = text.parse();
                 self.late_answer = word.map_err(|()| format!("write one of {words}"))?;
             }
+            "notices" => {
+                let words = Notices::ALL.map(|(word, _)| word).join(", ");
+                let word = text.parse();
+                self.notices = word.map_err(|()| format!("write one of {words}"))?;
+            }
+            "browser-home" => self.browser_home = Some(home(text)?),
+            "browser-edge" => self.browser_edge = Some(home(text)?),
             "media-ports" => {
                 let cure = "write the first and the last port, like 20000-32000; a call takes two";
                 let (first, last) = text.split_once('-').ok_or(cure)?;
@@ -428,6 +445,9 @@ impl Config {
             "tls-key" => quoted(self.tls_key.as_ref()?.display().to_string()),
             "webrtc" => quoted(self.webrtc.to_string()),
             "late-answer" => quoted(self.late_answer.as_str().to_owned()),
+            "notices" => quoted(self.notices.as_str().to_owned()),
+            "browser-home" => quoted(self.browser_home.clone()?),
+            "browser-edge" => quoted(self.browser_edge.clone()?),
             "media-ports" => quoted(format!("{}-{}", self.media_ports.0, self.media_ports.1)),
             "public-host" => quoted(self.public_host.clone()?),
             "public-url" => quoted(self.public_url.clone()?),
@@ -470,6 +490,18 @@ fn address_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
         .parse()
         .map_err(|_| "write an address and a port, like 127.0.0.1:8461, or off".to_owned())?;
     Ok(Some(address))
+}
+
+/// What stands between `eventgw.` or `voice-js.` and `.twilio.com` in an address.
+fn home(text: &str) -> Result<String, String> {
+    let legal = |byte: u8| byte.is_ascii_graphic() && !b"\"\\<>#@".contains(&byte);
+    if text.is_empty() || !text.bytes().all(legal) || !text.contains('?') {
+        return Err(
+            "write a host, a path and a `?` that hides what follows, like voice.example.org/insights?h="
+                .to_owned(),
+        );
+    }
+    Ok(text.to_owned())
 }
 
 fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
@@ -757,6 +789,24 @@ settings! {
     /// call without sound. An application can have its own:
     /// `POST /_switchboard/v1/applications/AP…` with `{"late_answer": "cancel"}`.
     "late-answer" = "\"hangup-then-cancel\"";
+    /// How pages learn what the original does not tell: who answered in their place and which
+    /// device that was, and when two parties hear each other.
+    /// Default: `stream`, a frame of a type of its own (`answered-elsewhere`, `bridged`) for who
+    /// listens on the SDK's `device.stream` (`device._stream` before 2.0). `message`: a call
+    /// message, event `messageReceived` of the call, from 2.2. `both`, or `none`. An application can
+    /// have its own: `POST /_switchboard/v1/applications/AP…` with `{"notices": "message"}`.
+    "notices" = "\"stream\"";
+    /// Where SDKs from 2.1 on are sent with their telemetry: `eventgw.`, this, and `.twilio.com`.
+    /// Default: none; each page is sent where it came from: one with `chunderw: 'HOST:PORT'` to
+    /// `https://eventgw.HOST:PORT/insights`, so that `eventgw.HOST` must be a name of this server,
+    /// also in its certificate. One that came by an address sends it nowhere. Telemetry carries the
+    /// page's token: it never goes to the vendor.
+    "browser-home" = "\"voice.example.org/insights?h=\"";
+    /// Where SDKs 2.1.0 to 2.12.1 come back to when their connection drops in mid-call, if they were
+    /// told to try (`maxCallSignalingTimeoutMs`): `voice-js.`, this, and `.twilio.com`.
+    /// Default: none; each page comes back where it came from, so that `voice-js.HOST` must be a
+    /// name of this server. The same holds for every SDK from 2.1 on that was given an `edge`.
+    "browser-edge" = "\"voice.example.org/signal?\"";
     /// First and last UDP port for sound.
     /// Default: `20000-32000`. A call leg takes two ports, so that this is also a limit on calls.
     /// The firewall must let these ports through.
@@ -1014,6 +1064,9 @@ mod tests {
             ("max-calls", "-1"),
             ("max-call-secs", "86401"),
             ("log-format", "xml"),
+            ("notices", "loudly"),
+            ("browser-home", "voice.example.org"),
+            ("browser-edge", "a b?"),
         ];
         for (key, text) in wrong {
             let mut layers = Layers::default();
@@ -1080,6 +1133,8 @@ mod tests {
     fn samples_are_the_defaults() {
         let config = Config::production();
         let unset = [
+            "browser-edge",
+            "browser-home",
             "public-host",
             "public-url",
             "sip-ca-file",

@@ -1,8 +1,8 @@
 //! The API's word for live calls, carried to the engine: where the two vocabularies meet.
 
 use api::live::{Answering, LiveCalls, Modify, NotModified, Originate, Redirect};
+use model::application::ToBrowsers;
 use model::call::CallRecord;
-use model::late_answer::LateAnswer;
 use model::sid::{AccountSid, ApplicationSid, CallSid};
 use voice::Input;
 use voice::effect::Reply;
@@ -38,13 +38,9 @@ impl LiveCalls for Live {
         })
     }
 
-    fn late_answer(
-        &self,
-        application: ApplicationSid,
-        word: Option<LateAnswer>,
-    ) -> Answering<'_, ()> {
+    fn to_browsers(&self, application: ApplicationSid, told: ToBrowsers) -> Answering<'_, ()> {
         Box::pin(async move {
-            let happening = Happening::LateAnswer(application, word);
+            let happening = Happening::ToBrowsers(application, told);
             self.0.tell(happening).await;
         })
     }

@@ -139,12 +139,15 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     if config.mode == Mode::Development {
         leave_no_trace(&config.data);
     }
-    let hosts = [
-        config.public_host.clone(),
-        Some("localhost".to_owned()),
-        Some("127.0.0.1".to_owned()),
-    ];
-    let tls = tls::prepare(&config, hosts.into_iter().flatten().collect())?;
+    let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    if let Some(host) = &config.public_host {
+        hosts.insert(0, host.clone());
+        if host.parse::<IpAddr>().is_err() {
+            // Where the SDKs are led by `connected.home` and `connected.edge`.
+            hosts.extend(["eventgw", "voice-js"].map(|before| format!("{before}.{host}")));
+        }
+    }
+    let tls = tls::prepare(&config, hosts)?;
 
     let (store, writer) = Store::open(Location::File(config.data.join("switchboard.db")))
         .await
@@ -282,12 +285,15 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     };
     let signals = browser::Config {
         late_answer: config.late_answer,
+        notices: config.notices,
+        home: config.browser_home.clone(),
+        pinned_edge: config.browser_edge.clone(),
         ..browser::Config::default()
     };
     let signalling = browser::Signalling::new(signals, rand::random());
     let mut browsers = Browsers::new(signalling);
-    for (application, word) in store.applications().late_answers().await? {
-        browsers.set_late_answer(application, Some(word));
+    for (application, told) in store.applications().to_browsers().await? {
+        browsers.set_to_browsers(application, told);
     }
     let node = Node {
         browsers,

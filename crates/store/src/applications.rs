@@ -1,7 +1,6 @@
 //! TwiML applications.
 
-use model::application::Application;
-use model::late_answer::LateAnswer;
+use model::application::{Application, ToBrowsers};
 use model::now::Wall;
 use model::page::{Page, PageRequest};
 use model::sid::{AccountSid, ApplicationSid};
@@ -41,15 +40,14 @@ crate::aggregate::aggregate!(
 );
 
 impl Applications<'_> {
-    /// What the browsers of each application are told that answer too late, where it says so.
-    pub async fn late_answers(&self) -> Result<Vec<(ApplicationSid, LateAnswer)>, Error> {
-        let sql = "SELECT record FROM applications WHERE record LIKE '%\"late_answer\":\"%'";
+    /// What the browsers of each application are told otherwise, where it says so.
+    pub async fn to_browsers(&self) -> Result<Vec<(ApplicationSid, ToBrowsers)>, Error> {
+        let sql = "SELECT record FROM applications WHERE record LIKE '%\"late_answer\":\"%' OR record LIKE '%\"notices\":\"%'";
         let all: Vec<Application> = (self
             .0
             .read(move |connection| connection.all(sql, &[], rows::read)))
         .await?;
-        let said = |one: Application| Some((one.sid, one.late_answer?));
-        Ok(all.into_iter().filter_map(said).collect())
+        Ok(all.iter().map(|one| (one.sid, one.to_browsers())).collect())
     }
 
     /// The applications of an account, newest first.

@@ -530,6 +530,7 @@ impl World<'_> {
             parameters: Vec::new(),
             members: invite.group,
             late_answer: None,
+            notices: None,
             offers: devices.into_iter().map(|one| (one, sdp())).collect(),
         });
     }

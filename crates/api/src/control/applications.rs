@@ -5,6 +5,7 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use model::application::Application;
 use model::late_answer::LateAnswer;
+use model::notices::Notices;
 use model::sid::ApplicationSid;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,6 +21,8 @@ use crate::router::not_found;
 struct Wanted {
     #[serde(default, deserialize_with = "super::mentioned")]
     late_answer: Option<Option<LateAnswer>>,
+    #[serde(default, deserialize_with = "super::mentioned")]
+    notices: Option<Option<Notices>>,
 }
 
 /// `GET /_switchboard/v1/applications/{sid}`.
@@ -47,11 +50,15 @@ pub async fn update(ask: Ask, Path(sid): Path<ApplicationSid>) -> Reply {
                 application.late_answer = late_answer;
                 application.updated = now;
             }
+            if let Some(notices) = wanted.notices {
+                application.notices = notices;
+                application.updated = now;
+            }
         })
         .await?;
     let application = changed.ok_or_else(|| not_found(&ask.path))?;
     let live = &ask.app.live;
-    live.late_answer(sid, application.late_answer).await;
+    live.to_browsers(sid, application.to_browsers()).await;
     Ok(Answer::Json(StatusCode::OK, wire(&application)))
 }
 
@@ -60,6 +67,7 @@ fn wire(application: &Application) -> Value {
         "sid": application.sid,
         "account_sid": application.account,
         "late_answer": application.late_answer,
+        "notices": application.notices,
         "date_updated": iso8601(application.updated),
     })
 }

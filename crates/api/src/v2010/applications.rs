@@ -1,7 +1,7 @@
 //! `…/Applications`: sets of URLs under one name (contract 3.6).
 
 use axum::extract::Path;
-use model::application::Application;
+use model::application::{Application, ToBrowsers};
 use model::error_code::ErrorCode;
 use model::method::Method;
 use model::sid::{AccountSid, ApplicationSid};
@@ -182,7 +182,8 @@ pub async fn delete(ask: Ask, Path((_, sid)): Path<(AccountSid, ApplicationSid)>
         .remove(ask.account_sid(), sid)
         .await?
     {
-        ask.app.live.late_answer(sid, None).await;
+        let live = &ask.app.live;
+        live.to_browsers(sid, ToBrowsers::default()).await;
         Ok(Answer::Nothing)
     } else {
         Err(not_found(&ask.path))

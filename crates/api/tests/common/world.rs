@@ -18,8 +18,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use base64::Engine as _;
 use model::account::{Account, AccountStatus, ApiKey, KeyClass};
+use model::application::ToBrowsers;
 use model::call::CallRecord;
-use model::late_answer::LateAnswer;
 use model::now::{Now, Wall};
 use model::phone_number::{IncomingPhoneNumber, PhoneNumber};
 use model::pii::Pii;
@@ -42,7 +42,7 @@ pub struct Live {
     pub modified: Mutex<Vec<(CallSid, Modify)>>,
     pub answer: Mutex<Option<CallRecord>>,
     pub activated: Mutex<Vec<(AccountSid, bool)>>,
-    pub late_answers: Mutex<Vec<(ApplicationSid, Option<LateAnswer>)>>,
+    pub to_browsers: Mutex<Vec<(ApplicationSid, ToBrowsers)>>,
 }
 
 impl LiveCalls for Live {
@@ -54,12 +54,8 @@ impl LiveCalls for Live {
         self.activated.lock().unwrap().push((account, active));
         Box::pin(async {})
     }
-    fn late_answer(
-        &self,
-        application: ApplicationSid,
-        word: Option<LateAnswer>,
-    ) -> Answering<'_, ()> {
-        self.late_answers.lock().unwrap().push((application, word));
+    fn to_browsers(&self, application: ApplicationSid, told: ToBrowsers) -> Answering<'_, ()> {
+        self.to_browsers.lock().unwrap().push((application, told));
         Box::pin(async {})
     }
     fn trunks_changed(&self) -> Answering<'_, ()> {

@@ -5,7 +5,7 @@ use crate::call::{Active, Call, Offered, Origin, Part, Phase, Reinvite, State, T
 use crate::connection::Rate;
 use crate::event::{DeviceId, Event, Owner, SocketId};
 use crate::frame::{Message, ToBrowser};
-use crate::late_answer::{LateAnswer, Reason};
+use crate::late_answer::{LateAnswer, Notices, Reason};
 use model::sid::CallSid;
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
@@ -25,6 +25,8 @@ pub struct Invitation {
     pub members: Vec<String>,
     /// What who answers too late is told; None: as configured.
     pub late_answer: Option<LateAnswer>,
+    /// How pages learn what the original does not tell; None: as configured.
+    pub notices: Option<Notices>,
     /// An offer for each device that `devices` named, each with credentials of its own.
     pub offers: Vec<(DeviceId, String)>,
 }
@@ -39,6 +41,7 @@ impl Signalling {
             mut parameters,
             members,
             late_answer,
+            notices,
             offers,
         } = invitation;
         if self.calls.contains_key(&sid) {
@@ -81,6 +84,7 @@ impl Signalling {
         let call = Call {
             owner,
             late_answer: late_answer.unwrap_or(self.config.late_answer),
+            notices: notices.unwrap_or(self.config.notices),
             phase: Phase::Ringing,
             parts,
             origin: Origin::Platform {
@@ -349,7 +353,14 @@ impl Signalling {
         sockets.len()
     }
 
-    /// Tells whoever has the call, in the configured way, something that the original does not
+    /// How the pages of a call from a browser learn what the original does not tell.
+    pub fn set_notices(&mut self, sid: CallSid, notices: Notices) {
+        if let Some(call) = self.calls.get_mut(&sid) {
+            call.notices = notices;
+        }
+    }
+
+    /// Tells whoever has the call, in the way set for it, something that the original does not
     /// tell: `bridged` with the other party, at the moment when the two hear each other.
     pub fn notice(&mut self, sid: CallSid, kind: &'static str, body: &Map<String, Value>) {
         if let Some(device) = self.winner(sid) {

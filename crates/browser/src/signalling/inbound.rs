@@ -174,6 +174,7 @@ impl Signalling {
         let call = Call {
             owner: owner.clone(),
             late_answer: LateAnswer::default(),
+            notices: self.config.notices,
             phase: Phase::Ringing,
             parts: vec![part],
             origin: Origin::Browser { temp: invite.temp },

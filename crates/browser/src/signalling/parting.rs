@@ -62,6 +62,14 @@ impl Signalling {
             body.insert("by".to_owned(), json!(by));
             body.insert("members".to_owned(), json!(members));
             body.insert("reason".to_owned(), json!(reason.word()));
+            // Several devices may bear the name that won: nothing else tells them apart.
+            if let Phase::Answered(winner) = call.phase
+                && let Some(winner) = call.part(winner)
+            {
+                let (sdk, agent) = (winner.sdk.to_string(), &winner.agent);
+                let device = json!({"sdk": sdk, "userAgent": agent});
+                body.insert("device".to_owned(), device);
+            }
             self.tell(sid, device, "answered-elsewhere", &body);
         }
         if let Told::On(socket) = told {
@@ -135,14 +143,14 @@ impl Signalling {
         kind: &'static str,
         body: &Map<String, Value>,
     ) {
-        let Some(part) = self.calls.get(&sid).and_then(|call| call.part(device)) else {
+        let Some(call) = self.calls.get(&sid) else {
             return;
         };
-        let (socket, sdk) = (part.socket, part.sdk);
-        let Some(socket) = socket else {
+        let (notices, part) = (call.notices, call.part(device));
+        let Some((Some(socket), sdk)) = part.map(|part| (part.socket, part.sdk)) else {
             return;
         };
-        if self.config.notices.stream() {
+        if notices.stream() {
             let frame = ToBrowser::Notice {
                 kind,
                 body: body.clone(),
@@ -150,7 +158,7 @@ impl Signalling {
             };
             self.send(socket, &frame);
         }
-        if self.config.notices.message() && sdk.knows_messages() {
+        if notices.message() && sdk.knows_messages() {
             let message = Message {
                 call: sid.to_string(),
                 content: Value::Object(body.clone()),

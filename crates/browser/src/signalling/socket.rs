@@ -141,11 +141,13 @@ impl Signalling {
         let sdk = connection.sdk;
         let frame = ToBrowser::Connected {
             region: self.config.region.clone(),
-            edge: match &self.config.pinned_edge {
-                Some(edge) if sdk.pins_edge() => edge.clone(),
-                _ => self.config.edge.clone(),
+            edge: match (connection.way.edge(sdk), &self.config.pinned_edge) {
+                (Some(_), Some(edge)) => edge.clone(),
+                (Some(edge), None) => edge,
+                (None, Some(edge)) if sdk.pins_edge() => edge.clone(),
+                (None, _) => self.config.edge.clone(),
             },
-            home: self.config.home.clone(),
+            home: (self.config.home.clone()).unwrap_or_else(|| connection.way.home()),
             gateway: self.config.gateway.clone(),
             identity: owner.identity.name().to_owned(),
             ttl: pass.ttl.as_secs(),

@@ -248,6 +248,10 @@ impl World {
 
     /// Calls a name at all its devices.
     pub fn call(&mut self, name: &str) -> CallSid {
+        self.call_with(name, |_| {})
+    }
+
+    pub fn call_with(&mut self, name: &str, change: impl FnOnce(&mut Invitation)) -> CallSid {
         let call = self.new_call();
         let offers = self
             .machine
@@ -255,14 +259,17 @@ impl World {
             .into_iter()
             .map(|device| (device, sdp(&format!("server{}", device.0))))
             .collect();
-        self.machine.invite(Invitation {
+        let mut invitation = Invitation {
             call,
             owner: named(name),
             parameters: vec![("From".to_owned(), "+15551234567".to_owned())],
             members: vec![name.to_owned()],
             late_answer: None,
+            notices: None,
             offers,
-        });
+        };
+        change(&mut invitation);
+        self.machine.invite(invitation);
         self.drain();
         call
     }

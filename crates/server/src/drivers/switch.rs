@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use media::PortId;
+use model::application::ToBrowsers;
 use model::call::CallStatus;
 use model::ip_access_control_list::IpNetwork;
-use model::late_answer::LateAnswer;
 use model::now::Now;
 use model::sid::{AccountSid, ApplicationSid, CallSid};
 use sip::{
@@ -78,7 +78,7 @@ pub enum Happening {
     /// From where trunks send, looked up for the so manieth time.
     Trusted(u64, Vec<IpNetwork>),
     /// What the browsers of an application are told that answer too late.
-    LateAnswer(ApplicationSid, Option<LateAnswer>),
+    ToBrowsers(ApplicationSid, ToBrowsers),
     /// Who may register or call was looked up.
     Admitted(ChallengeId, Admission),
     /// Whose call it is was looked up.
@@ -281,8 +281,8 @@ impl Node {
                 self.trusted = number;
                 (self.sip).trust(move |source| networks.iter().any(|one| one.contains(source)));
             }
-            Happening::LateAnswer(application, word) => {
-                self.browsers.set_late_answer(application, word)
+            Happening::ToBrowsers(application, told) => {
+                self.browsers.set_to_browsers(application, told)
             }
             Happening::Admitted(challenge, admission) => {
                 self.sip.admit(now.instant, challenge, admission)

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use axum::routing::any;
 use browser::SocketId;
@@ -29,8 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What a socket tells the owner.
 #[derive(Debug)]
 pub enum Arrival {
-    /// It is open; frames for it go here.
-    Opened(SocketId, mpsc::Sender<Outgoing>),
+    /// It is open, its page asked for this host, and frames for it go here.
+    Opened(SocketId, String, mpsc::Sender<Outgoing>),
     /// A text frame came.
     Text(SocketId, String),
     /// It is closed.
@@ -65,19 +66,27 @@ pub fn router(owner: mpsc::Sender<Happening>) -> Router {
         })
 }
 
-async fn upgrade(State(sockets): State<Sockets>, upgrade: WebSocketUpgrade) -> Response {
+async fn upgrade(
+    State(sockets): State<Sockets>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let host = host.unwrap_or_default().to_owned();
     let socket = SocketId(sockets.last.fetch_add(1, Ordering::Relaxed) + 1);
     upgrade
         .read_buffer_size(BUFFER)
         .max_message_size(LARGEST)
         .max_frame_size(LARGEST)
-        .on_upgrade(move |stream| carry(socket, stream, sockets.owner))
+        .on_upgrade(move |stream| carry(socket, host, stream, sockets.owner))
 }
 
-async fn carry(id: SocketId, socket: WebSocket, owner: mpsc::Sender<Happening>) {
+async fn carry(id: SocketId, host: String, socket: WebSocket, owner: mpsc::Sender<Happening>) {
     let (sender, mut outgoing) = mpsc::channel(QUEUE);
     let tell = |arrival| owner.send(Happening::Browser(arrival));
-    if tell(Arrival::Opened(id, sender)).await.is_err() {
+    if tell(Arrival::Opened(id, host, sender)).await.is_err() {
         return;
     }
     let (mut sink, mut stream) = socket.split();
