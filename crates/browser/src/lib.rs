@@ -14,6 +14,7 @@ mod connection;
 pub mod error;
 pub mod event;
 pub mod frame;
+pub mod framing;
 mod heartbeat;
 mod hello;
 mod home;

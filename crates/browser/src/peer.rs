@@ -2,7 +2,8 @@
 //! comes out; ICE-lite, DTLS-SRTP and RTCP stay in here.
 //!
 //! ```text
-//! shared UDP socket ──► handle_datagram ─┐           ┌─► Output::Transmit ──► shared UDP socket
+//! shared UDP socket, ──► handle_datagram ┐           ┌─► Output::Transmit ──► where it came from
+//! or a TCP stream
 //!                                        ├─► Rtc ────┤
 //! media port ──► send (plain RTP) ───────┘           └─► Output::Packet (plain RTP) ──► media port
 //! ```
@@ -20,7 +21,7 @@ use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::format::{Codec, CodecSpec, FormatParams, PayloadParams};
 use str0m::media::{Direction, Frequency, MediaKind, Mid};
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{RtpPacket, RtpWrite, SeqNo};
 use str0m::{Candidate, IceConnectionState, Input, Rtc, RtcConfig, RtcError};
 
@@ -142,13 +143,57 @@ impl Wishes {
     }
 }
 
+/// What a datagram travels on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Transport {
+    /// By itself.
+    Udp,
+    /// In a stream that the browser opened, behind its length ([`crate::framing`]).
+    Tcp,
+}
+
+/// A way to a browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Path {
+    /// On what.
+    pub transport: Transport,
+    /// The browser's address.
+    pub address: SocketAddr,
+}
+
+impl From<SocketAddr> for Path {
+    fn from(address: SocketAddr) -> Path {
+        Path {
+            transport: Transport::Udp,
+            address,
+        }
+    }
+}
+
+impl Path {
+    /// A stream.
+    pub fn tcp(address: SocketAddr) -> Path {
+        Path {
+            transport: Transport::Tcp,
+            address,
+        }
+    }
+
+    fn protocol(self) -> Protocol {
+        match self.transport {
+            Transport::Udp => Protocol::Udp,
+            Transport::Tcp => Protocol::Tcp,
+        }
+    }
+}
+
 /// What a peer wants done, or has to tell.
 #[derive(Debug)]
 pub enum Output {
-    /// Send this from the shared socket.
+    /// Send this from the shared socket, or on the browser's stream.
     Transmit {
         /// To whom.
-        to: SocketAddr,
+        to: Path,
         /// The datagram.
         bytes: Vec<u8>,
     },
@@ -186,8 +231,8 @@ impl std::fmt::Debug for Peer {
 }
 
 impl Peer {
-    /// A peer behind the shared socket. `announced` are the addresses that the browser is told,
-    /// the first being the one that datagrams count as received on.
+    /// A peer behind the shared socket. `announced` are the addresses that the browser is told, for
+    /// UDP and for TCP, the first being the one that datagrams count as received on.
     pub fn new(identity: &Identity, announced: &[SocketAddr], now: Instant) -> Self {
         let mut config = RtcConfig::new()
             .set_crypto_provider(identity.provider.clone())
@@ -211,6 +256,11 @@ impl Peer {
         let mut rtc = config.build(now);
         for address in announced {
             if let Ok(candidate) = Candidate::host(*address, Protocol::Udp) {
+                rtc.add_local_candidate(candidate);
+            }
+            // RFC 6544 section 4.5: for who has no UDP. Its priority is below that of UDP.
+            let stream = Candidate::builder().tcp().host(*address);
+            if let Ok(candidate) = stream.tcptype(TcpType::Passive).build() {
                 rtc.add_local_candidate(candidate);
             }
         }
@@ -277,16 +327,16 @@ impl Peer {
 
     /// Whether a datagram is for this peer: it names our fragment, or comes from where the browser
     /// has proven to be. Anything else, a stranger's DTLS hello above all, is none of ours.
-    pub fn accepts(&self, now: Instant, from: SocketAddr, bytes: &[u8]) -> bool {
-        match Receive::new(Protocol::Udp, from, self.local, bytes) {
+    pub fn accepts(&self, now: Instant, from: Path, bytes: &[u8]) -> bool {
+        match Receive::new(from.protocol(), from.address, self.local, bytes) {
             Ok(receive) => self.rtc.accepts(&Input::Receive(now, receive)),
             Err(_) => false,
         }
     }
 
     /// Takes a datagram that it [accepts](Self::accepts).
-    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
-        let Ok(receive) = Receive::new(Protocol::Udp, from, self.local, bytes) else {
+    pub fn handle_datagram(&mut self, now: Instant, from: Path, bytes: &[u8]) {
+        let Ok(receive) = Receive::new(from.protocol(), from.address, self.local, bytes) else {
             return;
         };
         let input = Input::Receive(now, receive);
@@ -351,8 +401,15 @@ impl Peer {
             match self.rtc.poll_output() {
                 Ok(str0m::Output::Timeout(at)) => return Some(Output::Wait(at)),
                 Ok(str0m::Output::Transmit(transmit)) => {
+                    let transport = match transmit.proto {
+                        Protocol::Udp => Transport::Udp,
+                        _ => Transport::Tcp,
+                    };
                     return Some(Output::Transmit {
-                        to: transmit.destination,
+                        to: Path {
+                            transport,
+                            address: transmit.destination,
+                        },
                         bytes: transmit.contents.into(),
                     });
                 }

@@ -1,15 +1,14 @@
-//! Every browser's media behind one UDP socket: whose datagram is this, and whose turn is it?
+//! Every browser's media behind one UDP socket, and the streams of those without UDP: whose datagram is this, and whose turn is it?
 //!
 //! A datagram belongs to the peer whose fragment a STUN request names, or to the peer that has
 //! accepted its source address before. What belongs to nobody is dropped unread, so that a stranger
 //! who knows the port can neither begin a handshake nor disturb one (`reliability.md` 3).
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::hello;
-use crate::peer::{Output, Peer, PeerError};
+use crate::peer::{Output, Path, Peer, PeerError};
 
 /// One browser's media. The number is chosen by the caller and never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,7 +27,7 @@ struct Entry {
     peer: Peer,
     fragment: String,
     wait: Option<Instant>,
-    addresses: VecDeque<SocketAddr>,
+    addresses: VecDeque<Path>,
 }
 
 /// All peers of one socket.
@@ -36,7 +35,7 @@ struct Entry {
 pub struct Peers {
     entries: HashMap<PeerId, Entry>,
     by_fragment: HashMap<String, PeerId>,
-    by_address: HashMap<SocketAddr, PeerId>,
+    by_address: HashMap<Path, PeerId>,
     waiting: BTreeSet<(Instant, PeerId)>,
     outputs: VecDeque<(PeerId, Output)>,
 }
@@ -107,7 +106,8 @@ impl Peers {
     }
 
     /// Whose a datagram seems to be, before anything is proven.
-    pub fn whose(&self, from: SocketAddr, bytes: &[u8]) -> Option<PeerId> {
+    pub fn whose(&self, from: impl Into<Path>, bytes: &[u8]) -> Option<PeerId> {
+        let from = from.into();
         let named = stun_username(bytes)
             .and_then(|name| name.split(':').next())
             .and_then(|fragment| self.by_fragment.get(fragment));
@@ -115,7 +115,8 @@ impl Peers {
     }
 
     /// Takes a datagram; false when it was nobody's.
-    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> bool {
+    pub fn handle_datagram(&mut self, now: Instant, from: impl Into<Path>, bytes: &[u8]) -> bool {
+        let from = from.into();
         if hello::is_hopeless(bytes) {
             return false;
         }

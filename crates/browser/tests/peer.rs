@@ -111,7 +111,7 @@ impl Line {
             loop {
                 match self.peer.poll_output() {
                     Some(Output::Transmit { to, bytes }) => {
-                        assert_eq!(to, self.at);
+                        assert_eq!(to, self.at.into());
                         moved = true;
                         let receive = Receive::new(Protocol::Udp, here(), self.at, &bytes).unwrap();
                         self.browser
@@ -137,8 +137,8 @@ impl Line {
                     str0m::Output::Transmit(transmit) => {
                         moved = true;
                         let bytes: Vec<u8> = transmit.contents.into();
-                        assert!(self.peer.accepts(self.now, self.at, &bytes));
-                        self.peer.handle_datagram(self.now, self.at, &bytes);
+                        assert!(self.peer.accepts(self.now, self.at.into(), &bytes));
+                        self.peer.handle_datagram(self.now, self.at.into(), &bytes);
                     }
                     str0m::Output::Event(Event::RtpPacket(packet)) => self
                         .heard
@@ -310,8 +310,8 @@ fn strangers_are_not_listened_to() {
     let hello = [&[22, 254, 253][..], &[0; 60]].concat();
     let sound = [&[0x80, 0][..], &[0; 170]].concat();
     for bytes in [&hello, &sound] {
-        assert!(!line.peer.accepts(line.now, stranger, bytes));
-        line.peer.handle_datagram(line.now, stranger, bytes);
+        assert!(!line.peer.accepts(line.now, stranger.into(), bytes));
+        line.peer.handle_datagram(line.now, stranger.into(), bytes);
     }
     line.speak_both_ways();
 }

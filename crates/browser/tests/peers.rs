@@ -5,11 +5,12 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use browser::peer::{Identity, Output, Peer};
+use browser::framing::{Frames, framed};
+use browser::peer::{Identity, Output, Path, Peer, Transport};
 use browser::peers::{PeerId, Peers};
 use str0m::change::SdpAnswer;
 use str0m::media::{Direction, MediaKind, Mid};
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, Input, Rtc, RtcConfig};
 
@@ -23,6 +24,39 @@ struct Browser {
     mid: Mid,
     wait: Instant,
     heard: Vec<Vec<u8>>,
+    /// Its network lets no UDP through: what comes on its stream, and what it says there.
+    stream: Option<(Frames, Frames)>,
+}
+
+impl Browser {
+    fn path(&self) -> Path {
+        match self.stream {
+            Some(_) => Path::tcp(self.at),
+            None => Path::from(self.at),
+        }
+    }
+
+    fn receive(&mut self, now: Instant, bytes: &[u8]) {
+        let Some((here_from, _)) = &mut self.stream else {
+            let receive = Receive::new(Protocol::Udp, here(), self.at, bytes).unwrap();
+            return self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
+        };
+        for piece in framed(bytes).unwrap().chunks(7) {
+            here_from.push(piece);
+            while let Some(bytes) = here_from.take(1500).unwrap() {
+                let receive = Receive::new(Protocol::Tcp, here(), self.at, bytes).unwrap();
+                self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
+            }
+        }
+    }
+
+    /// Says a tone, here a number, once.
+    fn say(&mut self, now: Instant, tone: u8) {
+        let sound = vec![tone; 160];
+        let mut direct = self.rtc.direct_api();
+        let stream = direct.stream_tx_by_mid(self.mid, None).unwrap();
+        stream.write_rtp(RtpWrite::new(0.into(), 100u64.into(), 0, now, sound));
+    }
 }
 
 /// A DTLS 1.2 ClientHello of nobody (RFC 6347 section 4.2.2). A `complete` one has all that a
@@ -81,25 +115,35 @@ impl World {
             forged: 0,
         };
         for number in 0..count {
-            world.join(number);
+            world.join(number, Transport::Udp);
         }
         world
     }
 
-    /// One more browser calls.
-    fn join(&mut self, number: u16) {
+    /// One more browser calls, from a network that lets only this through.
+    fn join(&mut self, number: u16, transport: Transport) {
         let now = self.now;
         let at = SocketAddr::from(([127, 0, 0, 1], 5000 + number));
         let mut rtc = RtcConfig::new()
             .set_rtp_mode(true)
             .enable_pcmu(true, false)
             .build(now);
-        rtc.add_local_candidate(Candidate::host(at, Protocol::Udp).unwrap());
+        let candidate = match transport {
+            Transport::Udp => Candidate::host(at, Protocol::Udp),
+            Transport::Tcp => Candidate::builder()
+                .tcp()
+                .host(at)
+                .tcptype(TcpType::Active)
+                .build(),
+        };
+        rtc.add_local_candidate(candidate.unwrap());
         let mut change = rtc.sdp_api();
         let mid = change.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
         let (offer, pending) = change.apply().unwrap();
         let mut peer = Peer::new(&self.identity, &[here()], now);
         let (answer, _) = peer.answer(&offer.to_sdp_string()).unwrap();
+        let stream = "127.0.0.1 4000 typ host tcptype passive";
+        assert!(answer.contains(stream), "{answer}");
         let answer = SdpAnswer::from_sdp_string(&answer).unwrap();
         rtc.sdp_api().accept_answer(pending, answer).unwrap();
         self.peers.insert(now, PeerId(number.into()), peer);
@@ -109,6 +153,7 @@ impl World {
             mid,
             wait: now,
             heard: Vec::new(),
+            stream: (transport == Transport::Tcp).then(Default::default),
         });
     }
 
@@ -135,15 +180,12 @@ impl World {
             while let Some((id, output)) = self.peers.poll_output() {
                 match output {
                     Output::Transmit { to, bytes } => {
-                        let Some(browser) = self.browsers.iter_mut().find(|b| b.at == to) else {
+                        let to_it = |b: &&mut Browser| b.path() == to;
+                        let Some(browser) = self.browsers.iter_mut().find(to_it) else {
                             continue;
                         };
                         moved = true;
-                        let receive = Receive::new(Protocol::Udp, here(), to, &bytes).unwrap();
-                        browser
-                            .rtc
-                            .handle_input(Input::Receive(self.now, receive))
-                            .unwrap();
+                        browser.receive(self.now, &bytes);
                     }
                     Output::Packet(packet) => self.packets.push((id, packet)),
                     Output::Connected => self.connected.push(id),
@@ -168,7 +210,23 @@ impl World {
                                 assert!(!self.peers.handle_datagram(self.now, stranger, &hello));
                             }
                             let bytes: Vec<u8> = transmit.contents.into();
-                            self.peers.handle_datagram(self.now, browser.at, &bytes);
+                            let from = browser.path();
+                            match &mut browser.stream {
+                                None => {
+                                    self.peers.handle_datagram(self.now, from, &bytes);
+                                }
+                                // As a network may cut it.
+                                Some((_, there)) => {
+                                    for piece in framed(&bytes).unwrap().chunks(100) {
+                                        there.push(piece);
+                                        while let Some(bytes) = there.take(1500).unwrap() {
+                                            assert!(
+                                                self.peers.handle_datagram(self.now, from, bytes)
+                                            );
+                                        }
+                                    }
+                                }
+                            }
                             if self.forging {
                                 let hello = client_hello(false);
                                 self.peers.handle_datagram(self.now, browser.at, &hello);
@@ -199,18 +257,7 @@ fn each_browser_is_heard_by_its_own_peer_although_strangers_shout() {
     assert_eq!(world.connected, (0..20).map(PeerId).collect::<Vec<_>>());
     for number in 0..20u8 {
         let now = world.now;
-        let browser = &mut world.browsers[usize::from(number)];
-        let (rtc, mid) = (&mut browser.rtc, browser.mid);
-        rtc.direct_api()
-            .stream_tx_by_mid(mid, None)
-            .unwrap()
-            .write_rtp(RtpWrite::new(
-                0.into(),
-                100u64.into(),
-                0,
-                now,
-                vec![number; 160],
-            ));
+        world.browsers[usize::from(number)].say(now, number);
         let mut packet = vec![0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7];
         packet.extend([number | 0x80; 160]);
         world.peers.send(now, PeerId(number.into()), &packet);
@@ -228,6 +275,34 @@ fn each_browser_is_heard_by_its_own_peer_although_strangers_shout() {
             [vec![number | 0x80; 160]]
         );
     }
+}
+
+/// voice-client-62: RFC 6544.
+#[test]
+fn who_has_no_udp_is_heard_and_hears_on_a_stream() {
+    let mut world = World::new(1);
+    world.join(1, Transport::Tcp);
+    world.run(Duration::from_secs(3));
+    world.connected.sort_unstable();
+    assert_eq!(world.connected, [PeerId(0), PeerId(1)]);
+    for number in [0, 1] {
+        world.browsers[usize::from(number)].say(world.now, number);
+        let mut packet = vec![0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7];
+        packet.extend([number | 0x80; 160]);
+        world.peers.send(world.now, PeerId(number.into()), &packet);
+    }
+    world.run(Duration::from_millis(200));
+    world.packets.sort();
+    for number in [0, 1] {
+        let (id, packet) = &world.packets[usize::from(number)];
+        assert_eq!((*id, packet[12]), (PeerId(number.into()), number));
+        let browser = &world.browsers[usize::from(number)];
+        assert_eq!(browser.heard, [vec![number | 0x80; 160]]);
+    }
+    // A datagram with the stream's address is no word on the stream.
+    let at = world.browsers[1].at;
+    assert!(world.peers.whose(Path::tcp(at), &[0x80]).is_some());
+    assert!(world.peers.whose(at, &[0x80]).is_none());
 }
 
 #[test]
@@ -262,7 +337,7 @@ fn a_thousand_set_ups_succeed_although_forged_hellos_come_from_the_browsers_own_
         // Who is connected already falls silent: it would only cost time.
         world.browsers.clear();
         for number in first..first + wave {
-            world.join(u16::try_from(number).unwrap());
+            world.join(u16::try_from(number).unwrap(), Transport::Udp);
         }
         world.run(Duration::from_secs(1));
         assert_eq!(world.connected.len(), first + wave);

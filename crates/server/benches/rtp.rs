@@ -9,6 +9,9 @@
     reason = "in a measurement, a panic is the report"
 )]
 
+#[allow(dead_code, reason = "no browser takes part")]
+#[path = "../src/drivers/ice_tcp.rs"]
+mod ice_tcp;
 #[allow(unused_imports, reason = "its tests use more of it than this")]
 #[path = "../src/drivers/port_pool.rs"]
 mod port_pool;

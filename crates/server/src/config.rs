@@ -110,7 +110,7 @@ pub struct Config {
     pub tls_certificate: Option<PathBuf>,
     /// Its key.
     pub tls_key: Option<PathBuf>,
-    /// The one UDP port behind which all browsers' sound is.
+    /// The one port, UDP and TCP, behind which all browsers' sound is.
     pub webrtc: SocketAddr,
     /// What a browser is told that answers too late, where its application does not say it.
     pub late_answer: LateAnswer,
@@ -778,7 +778,7 @@ settings! {
     /// The key (PEM) of `tls-certificate`.
     /// Default: none; `tls.key` in `data`. Only its owner should be able to read it.
     "tls-key" = "\"/etc/switchboard/tls.key\"";
-    /// Address and UDP port of the sound of all browsers.
+    /// Address and port of the sound of all browsers, UDP and TCP.
     /// Default: `127.0.0.1:8462`. Browsers of other computers need an address that they can reach;
     /// they are told `public-host` if that is an address, else this one.
     "webrtc" = "\"127.0.0.1:8462\"";

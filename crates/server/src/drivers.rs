@@ -2,6 +2,7 @@
 
 pub mod callbacks;
 pub mod http;
+pub mod ice_tcp;
 pub mod port_pool;
 pub mod rtp;
 pub mod sip;

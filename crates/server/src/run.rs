@@ -22,8 +22,9 @@ use crate::browsers::{self, Browsers};
 use crate::config::{Config, Mode};
 use crate::drivers::port_pool::PortPool;
 use crate::drivers::rtp::{MediaThread, Report};
-use crate::drivers::sip::{Bounds, Wires, bind_both};
+use crate::drivers::sip::{Bounds, Wires, bind_both, bind_pair};
 use crate::drivers::switch::{Happening, Node, QUEUE};
+use crate::drivers::webrtc::Bound;
 use crate::drivers::{callbacks, http, websocket};
 use crate::effects::Waiting;
 use crate::health::Pulse;
@@ -186,14 +187,14 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let told_ip = announced::address(config.public_host.as_deref(), local.ip()).await;
 
     let (network, words) = mpsc::channel(QUEUE);
-    let socket = std::net::UdpSocket::bind(config.webrtc).with_context(|| {
+    let (socket, listener) = bind_pair(config.webrtc).with_context(|| {
         format!(
-            "cannot listen on {} for the sound of browsers",
+            "cannot listen on {} for the sound of browsers over UDP and TCP",
             config.webrtc
         )
     })?;
     let announced = for_browsers(&config, socket.local_addr()?);
-    let mut socket = Some(socket);
+    let mut bound = Some(Bound { socket, listener });
     // Sound keeps every core busy before anything else does.
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let threads = (0..cores)
@@ -202,7 +203,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
             let (store, runtime) = (store.clone(), tokio::runtime::Handle::current());
             // Called on the media thread, which has no runtime. Both queues hold more than a second
             // of the busiest system; a full one means that their owner is stuck, and is waited for.
-            MediaThread::start(rand::random(), socket.take(), move |report| {
+            MediaThread::start(rand::random(), bound.take(), move |report| {
                 let _ = match report {
                     Report::Media(event) if port_of(&event) & phones::FAMILY != 0 => {
                         network.blocking_send(Word::Media(event)).map_err(drop)

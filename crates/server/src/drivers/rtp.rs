@@ -26,12 +26,14 @@ use mio::{Events, Poll, Token, Waker};
 use tokio::sync::oneshot;
 
 use super::port_pool::{Lease, Sockets};
-use super::webrtc::{self, About, Browsers, Impairments, Link};
+use super::webrtc::{self, About, Bound, Browsers, Impairments, Link};
 
 /// The token of the waker; ports use their slot.
 const WAKER: Token = Token(usize::MAX);
 /// The token of the socket that all browsers share.
 const BROWSERS: Token = Token(usize::MAX - 1);
+/// The token of the streams of those that have no UDP.
+const STREAMS: Token = Token(usize::MAX - 2);
 /// Sound advances in steps of this length.
 const TICK: Duration = Duration::from_millis(20);
 /// Larger than any datagram of a voice stream (Ethernet, minus headers).
@@ -97,18 +99,19 @@ pub struct MediaThread {
 
 impl MediaThread {
     /// Starts a thread; `report` is called on it for everything it reports and must not block for
-    /// long. `browsers` is the socket that browsers are behind, on the thread that has it.
+    /// long. `browsers` is what browsers are behind, on the thread that has it.
     pub fn start(
         seed: u64,
-        browsers: Option<UdpSocket>,
+        browsers: Option<Bound>,
         mut report: impl FnMut(Report) + Send + 'static,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let browsers = browsers
-            .map(|socket| {
-                let browsers = Browsers::new(socket)?;
+            .map(|bound| {
+                let browsers = Browsers::new(bound)?;
                 watch(&poll, browsers.socket(), BROWSERS)?;
+                watch(&poll, browsers.streams(), STREAMS)?;
                 io::Result::Ok(browsers)
             })
             .transpose()?;
@@ -285,6 +288,7 @@ impl Room {
                 match event.token() {
                     WAKER => {}
                     BROWSERS => self.receive_browsers(report),
+                    STREAMS => self.receive_streams(report),
                     token => self.receive(token),
                 }
             }
@@ -448,6 +452,15 @@ impl Room {
         }
     }
 
+    fn receive_streams(&mut self, report: &mut impl FnMut(Report)) {
+        if let Some(browsers) = &mut self.browsers {
+            browsers.receive_streams();
+        }
+        self.settle_browsers(report);
+        self.transmit();
+        self.settle_browsers(report);
+    }
+
     /// Takes what the browsers said to the engine.
     fn settle_browsers(&mut self, report: &mut impl FnMut(Report)) {
         struct Hearing<'a, R>(&'a mut Engine, &'a mut R);
@@ -521,7 +534,7 @@ impl Room {
 
 /// Has the poll tell of packets on a socket, until the socket is closed.
 #[cfg(target_os = "linux")]
-fn watch(poll: &Poll, socket: &UdpSocket, token: Token) -> io::Result<()> {
+fn watch(poll: &Poll, socket: &impl AsRawFd, token: Token) -> io::Result<()> {
     // mio asks for changes only (EPOLLET), so its own poll is asked here.
     let mut wanted = libc::epoll_event {
         events: libc::EPOLLIN as u32,
@@ -537,7 +550,7 @@ fn watch(poll: &Poll, socket: &UdpSocket, token: Token) -> io::Result<()> {
 
 /// Has the poll tell of packets on a socket, until the socket is closed.
 #[cfg(all(unix, not(target_os = "linux")))]
-fn watch(poll: &Poll, socket: &UdpSocket, token: Token) -> io::Result<()> {
+fn watch(poll: &Poll, socket: &impl AsRawFd, token: Token) -> io::Result<()> {
     poll.registry().register(
         &mut SourceFd(&socket.as_raw_fd()),
         token,

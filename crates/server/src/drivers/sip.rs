@@ -288,11 +288,16 @@ impl<T: Send + 'static> Wires<T> {
 /// UDP and TCP on one port number (RFC 3261 section 18.1.1); when any will do (port 0), one that both
 /// have free.
 pub fn bind_both(address: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {
-    let tries = if address.port() == 0 { PORTS } else { 1 };
-    let (udp, tcp) = pair(tries, || std::net::UdpSocket::bind(address))?;
+    let (udp, tcp) = bind_pair(address)?;
     udp.set_nonblocking(true)?;
     tcp.set_nonblocking(true)?;
     Ok((UdpSocket::from_std(udp)?, TcpListener::from_std(tcp)?))
+}
+
+/// The same, for who reads without waiting.
+pub fn bind_pair(address: SocketAddr) -> io::Result<(std::net::UdpSocket, std::net::TcpListener)> {
+    let tries = if address.port() == 0 { PORTS } else { 1 };
+    pair(tries, || std::net::UdpSocket::bind(address))
 }
 
 /// The first of so many datagram sockets whose port is free for streams, too.

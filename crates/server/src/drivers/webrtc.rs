@@ -1,18 +1,19 @@
-//! The one UDP socket behind which the browsers of a media thread are, and their peers. Plain RTP
-//! goes between them and the media engine; see `browser::peers`.
+//! The one UDP socket behind which the browsers of a media thread are, the TCP streams of those whose
+//! network lets no UDP through, and their peers. Plain RTP goes between them and the media engine; see `browser::peers`.
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::time::Instant;
 
 use browser::impairment::{Fate, Impairment, Line};
-use browser::peer::{Output, Peer, PeerError};
+use browser::peer::{Output, Path, Peer, PeerError, Transport};
 use browser::peers::{PeerId, Peers};
 use browser::quality::Sample;
 use media::PortId;
 use model::sid::{AccountSid, CallSid};
 
+use super::ice_tcp::Streams;
 use super::rtp::LARGEST;
 
 /// Bytes that the kernel keeps for us while we are busy: all browsers share this socket.
@@ -56,8 +57,17 @@ struct Leg {
 
 /// A datagram that is late on purpose.
 enum Held {
-    To(SocketAddr, Vec<u8>),
-    From(SocketAddr, Vec<u8>),
+    To(Path, Vec<u8>),
+    From(Path, Vec<u8>),
+}
+
+/// Where browsers find us, bound: one port number, UDP and TCP.
+#[derive(Debug)]
+pub struct Bound {
+    /// For all of them.
+    pub socket: UdpSocket,
+    /// For those whose network lets no UDP through.
+    pub listener: TcpListener,
 }
 
 /// What happened between a browser and us.
@@ -84,18 +94,21 @@ pub trait Room {
 /// The socket and everybody behind it.
 pub struct Browsers {
     socket: UdpSocket,
+    streams: Streams,
     peers: Peers,
     legs: HashMap<PortId, Leg>,
     /// Legs that are over and not told of yet.
     over: Vec<Leg>,
+    /// Ports whose browser is gone: so are its streams, once it was said goodbye to.
+    parted: Vec<PortId>,
     /// Whether any leg is impaired; only then datagrams are looked at more closely.
     impaired: bool,
     line: Line<Held>,
 }
 
 impl Browsers {
-    /// Takes over a bound socket.
-    pub fn new(socket: UdpSocket) -> io::Result<Self> {
+    /// Takes over what is bound for browsers.
+    pub fn new(Bound { socket, listener }: Bound) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let options = socket2::SockRef::from(&socket);
         // What the kernel does not grant, it cuts down itself.
@@ -103,22 +116,29 @@ impl Browsers {
         options.set_send_buffer_size(BUFFER)?;
         Ok(Self {
             socket,
+            streams: Streams::new(listener)?,
             peers: Peers::default(),
             legs: HashMap::new(),
             over: Vec::new(),
+            parted: Vec::new(),
             impaired: false,
             line: Line::default(),
         })
     }
 
-    /// What is to be polled.
+    /// What is to be polled for datagrams.
     pub fn socket(&self) -> &UdpSocket {
         &self.socket
     }
 
+    /// What is to be polled for streams.
+    pub fn streams(&self) -> &mio::Poll {
+        self.streams.poll()
+    }
+
     /// Gives a port its browser; the browser that it had before goes.
     pub fn attach(&mut self, now: Instant, port: PortId, about: About, peer: Peer) {
-        self.peers.remove(now, PeerId(port.0));
+        self.detach(now, port);
         let codecs = peer.agreed().map_or(&[][..], |agreed| &agreed.codecs);
         let leg = Leg {
             about,
@@ -129,14 +149,17 @@ impl Browsers {
             samples: Vec::new(),
             impairments: Impairments::default(),
         };
-        self.over.extend(self.legs.insert(port, leg));
+        self.legs.insert(port, leg);
         self.peers.insert(now, PeerId(port.0), peer);
     }
 
     /// Ends the browser of a port, if it has one.
     pub fn detach(&mut self, now: Instant, port: PortId) {
         self.peers.remove(now, PeerId(port.0));
-        self.over.extend(self.legs.remove(&port));
+        if let Some(leg) = self.legs.remove(&port) {
+            self.over.push(leg);
+            self.parted.push(port);
+        }
     }
 
     /// Makes the network of a browser bad, or good again.
@@ -177,7 +200,7 @@ impl Browsers {
             match self.socket.recv_from(&mut datagram) {
                 Ok((length, from)) => {
                     let (now, from) = (Instant::now(), canonical(from));
-                    self.arrived(now, from, &datagram[..length]);
+                    self.arrived(now, from.into(), &datagram[..length]);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 // ICMP unreachable of an earlier packet surfaces here; the next read goes on.
@@ -187,8 +210,30 @@ impl Browsers {
         true
     }
 
+    /// Reads what has come on streams.
+    pub fn receive_streams(&mut self) {
+        let now = Instant::now();
+        self.streams.gather(now);
+        while let Some((address, datagrams)) = self.streams.next(now) {
+            for datagram in datagrams {
+                self.arrived(now, Path::tcp(address), &datagram);
+            }
+        }
+    }
+
+    /// Takes a datagram.
+    fn take(&mut self, now: Instant, from: Path, datagram: &[u8]) {
+        let taken = self.peers.handle_datagram(now, from, datagram);
+        if from.transport == Transport::Tcp {
+            match self.peers.whose(from, datagram).filter(|_| taken) {
+                Some(PeerId(port)) => self.streams.proven(from.address, PortId(port)),
+                None => self.streams.refused(from.address, datagram),
+            }
+        }
+    }
+
     /// Takes a datagram, unless its network is made to lose or delay it.
-    fn arrived(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+    fn arrived(&mut self, now: Instant, from: Path, datagram: &[u8]) {
         let bad = if self.impaired {
             let owner = self.peers.whose(from, datagram);
             let leg = owner.and_then(|PeerId(port)| self.legs.get(&PortId(port)));
@@ -197,9 +242,7 @@ impl Browsers {
             None
         };
         match bad.filter(|bad| !bad.is_none()) {
-            None => {
-                self.peers.handle_datagram(now, from, datagram);
-            }
+            None => self.take(now, from, datagram),
             Some(bad) => {
                 if let Fate::Late(late) = bad.fate(datagram, rand::random()) {
                     (self.line).hold(now + late, Held::From(from, datagram.to_vec()));
@@ -210,7 +253,11 @@ impl Browsers {
 
     /// When [`Browsers::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let times = [self.peers.poll_timeout(), self.line.next_at()];
+        let times = [
+            self.peers.poll_timeout(),
+            self.line.next_at(),
+            self.streams.poll_timeout(),
+        ];
         times.into_iter().flatten().min()
     }
 
@@ -218,14 +265,11 @@ impl Browsers {
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(held) = self.line.due(now) {
             match held {
-                Held::To(to, bytes) => {
-                    let _ = self.socket.send_to(&bytes, to);
-                }
-                Held::From(from, bytes) => {
-                    self.peers.handle_datagram(now, from, &bytes);
-                }
+                Held::To(to, bytes) => self.put(to, &bytes),
+                Held::From(from, bytes) => self.take(now, from, &bytes),
             }
         }
+        self.streams.handle_timeout(now);
         self.peers.handle_timeout(now);
     }
 
@@ -259,9 +303,12 @@ impl Browsers {
         for leg in self.over.drain(..) {
             room.measured(leg.about, leg.samples);
         }
+        for port in self.parted.drain(..) {
+            self.streams.part(port);
+        }
     }
 
-    fn transmit(&mut self, port: PortId, to: SocketAddr, bytes: Vec<u8>) {
+    fn transmit(&mut self, port: PortId, to: Path, bytes: Vec<u8>) {
         if self.impaired
             && let Some(leg) = self.legs.get(&port)
             && !leg.impairments.to_browser.is_none()
@@ -272,12 +319,19 @@ impl Browsers {
             }
             return;
         }
-        // A full send buffer costs this packet, as the network would.
-        let _ = self.socket.send_to(&bytes, to);
+        self.put(to, &bytes);
+    }
+
+    fn put(&mut self, to: Path, bytes: &[u8]) {
+        match to.transport {
+            // A full send buffer costs this packet, as the network would.
+            Transport::Udp => drop(self.socket.send_to(bytes, to.address)),
+            Transport::Tcp => self.streams.send(to.address, bytes),
+        }
     }
 }
 
 /// IPv4 as IPv4, also on a socket that is bound to both.
-fn canonical(from: SocketAddr) -> SocketAddr {
+pub fn canonical(from: SocketAddr) -> SocketAddr {
     SocketAddr::new(from.ip().to_canonical(), from.port())
 }
