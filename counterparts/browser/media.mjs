@@ -6,8 +6,18 @@ import assert from 'node:assert/strict';
 import { relay } from './chromium.mjs';
 import { client, people, SERVER, since, state, until } from './stage.mjs';
 
+/** Changes what the page is told of where our sound is: `pattern` goes. */
+const without = (who, pattern) =>
+  who.page.evaluate((pattern) => {
+    const usual = RTCPeerConnection.prototype.setRemoteDescription;
+    RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }, ...callbacks) {
+      window.lastConnection = this;
+      return usual.call(this, { type, sdp: sdp.replace(new RegExp(pattern, 'g'), '') }, ...callbacks);
+    };
+  }, pattern);
+
 export async function media(lane, sdk) {
-  const [a] = people(sdk);
+  const [a, b] = people(sdk);
   const it = (name, act) => lane.test(sdk, name, act);
 
   // voice-client-60
@@ -16,6 +26,7 @@ export async function media(lane, sdk) {
     const way = await relay();
     try {
       await alice.page.evaluate((port) => (window.relay = port), way.port);
+      await without(alice, 'a=candidate:\\S+ 1 tcp .*\r\n');
       await alice.do('connect', { To: 'hum' });
       way.lead(await until('the port for sound', () => alice.do('mediaPort')));
       await alice.until('call.accept');
@@ -33,6 +44,28 @@ export async function media(lane, sdk) {
     } finally {
       way.close();
     }
+  });
+
+  // voice-client-62
+  await it('talks over TCP where UDP is not let through', async (open) => {
+    const [alice, bob] = [await open(a, 440), await open(b, 700)];
+    for (const who of [alice, bob]) await without(who, 'a=candidate:\\S+ 1 udp .*\r\n');
+    await alice.do('connect', { To: `client:${b}` });
+    await bob.until('device.incoming');
+    await bob.do('accept');
+    await alice.until('call.accept');
+    await alice.hears(700, 'bob');
+    await bob.hears(440, 'alice');
+    for (const who of [alice, bob]) {
+      const protocols = await who.page.evaluate(async () => {
+        const rows = [...(await window.lastConnection().getStats()).values()];
+        const pair = rows.find((row) => row.type === 'candidate-pair' && row.nominated && row.state === 'succeeded');
+        return rows.filter((row) => [pair?.localCandidateId, pair?.remoteCandidateId].includes(row.id)).map((row) => row.protocol);
+      });
+      assert.deepEqual(protocols, ['tcp', 'tcp']);
+    }
+    await alice.do('hangUp');
+    await bob.until('call.disconnect');
   });
 
   await it('sets up calls while strangers shout at the media port', async (open) => {

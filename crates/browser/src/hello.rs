@@ -2,7 +2,8 @@
 //!
 //! Whoever can write a browser's address into a datagram can put a ClientHello before the
 //! browser's own. One that lacks what we insist on would be an error, and end the call
-//! (`reliability.md` V12).
+//! (`reliability.md` V12). One that has it all would be taken for the browser's, so that we are the
+//! DTLS client wherever we may choose, as the original is (`voice-client.md` 3.2).
 
 /// Content type of a handshake record (RFC 6347 section 4.1).
 const HANDSHAKE: u8 = 22;
@@ -43,6 +44,82 @@ pub(crate) fn is_hopeless(datagram: &[u8]) -> bool {
         }
         None => true,
     }
+}
+
+/// Which side of DTLS we are, and whose handshake it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Role {
+    /// We begin, and answer no hello at all.
+    Client,
+    /// The browser begins; nobody has yet.
+    #[default]
+    Server,
+    /// The browser began, with this random; what is in another name is not its.
+    ServerOf {
+        random: [u8; 32],
+        /// Bytes of its hello, if that came in fragments.
+        fragmented: Option<usize>,
+    },
+}
+
+impl Role {
+    /// Whether a datagram from the browser's address can be the browser's: a handshake in clear can
+    /// be written by anybody who knows that address, and the library would mix it with the browser's.
+    pub fn admits(&mut self, datagram: &[u8]) -> bool {
+        let mut rest = datagram;
+        // Others than these have no such header (RFC 9147 section 4.1).
+        while let [kind @ 20..=26, header @ ..] = rest {
+            let (Some(epoch), Some(length)) = (header.get(2..4), header.get(10..).and_then(number))
+            else {
+                return true;
+            };
+            let Some(mut messages) = rest.get(RECORD..RECORD + length) else {
+                return true;
+            };
+            if *kind == HANDSHAKE && epoch == [0, 0] {
+                while let Some(header) = messages.get(..MESSAGE) {
+                    let fragment = long(&header[9..]);
+                    let body = messages.get(MESSAGE..MESSAGE + fragment).unwrap_or(&[]);
+                    if header[0] == CLIENT_HELLO
+                        && !self.admits_hello(long(&header[1..]), long(&header[6..]), body)
+                    {
+                        return false;
+                    }
+                    messages = messages.get(MESSAGE + fragment..).unwrap_or(&[]);
+                }
+            }
+            rest = &rest[RECORD + length..];
+        }
+        true
+    }
+
+    /// A fragment, or the whole, of a hello of so many bytes.
+    fn admits_hello(&mut self, length: usize, offset: usize, body: &[u8]) -> bool {
+        let random = body.get(2..34).and_then(|random| random.try_into().ok());
+        match (*self, random) {
+            (Role::Client, _) => false,
+            (Role::Server, Some(random)) if offset == 0 => {
+                *self = Role::ServerOf {
+                    random,
+                    fragmented: (body.len() < length).then_some(length),
+                };
+                true
+            }
+            (Role::ServerOf { random, .. }, Some(theirs)) if offset == 0 => random == theirs,
+            // The second hello is longer by its cookie.
+            (Role::ServerOf { fragmented, .. }, _) if offset > 0 => {
+                fragmented.is_some_and(|first| length >= first)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A number of three bytes, of which there are that many.
+fn long(bytes: &[u8]) -> usize {
+    bytes[..3]
+        .iter()
+        .fold(0, |sum, byte| sum << 8 | usize::from(*byte))
 }
 
 /// The kinds of the extensions of a ClientHello's body; `None` when it is malformed.
@@ -108,6 +185,34 @@ mod tests {
         assert!(is_hopeless(&hello(&[23, 10])));
         assert!(is_hopeless(&hello(&[14, 10])));
         assert!(is_hopeless(&hello(&[])));
+    }
+
+    #[test]
+    fn a_client_takes_no_hello_and_a_server_those_of_one_browser() {
+        let hello = |random: u8| {
+            let mut hello = hello(&[23, 14]);
+            hello[27..59].fill(random);
+            hello
+        };
+        let behind = |datagram: &[u8]| {
+            let mut first = vec![20, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1];
+            first.extend(datagram);
+            first
+        };
+        let mut client = Role::Client;
+        assert!(!client.admits(&hello(1)) && !client.admits(&behind(&hello(1))));
+        for other in [&[20; 60][..], &[0x80; 40], &[], &[22], &[22; 20]] {
+            assert!(client.admits(other));
+        }
+        let mut server = Role::Server;
+        assert!(server.admits(&hello(1)) && server.admits(&hello(1)));
+        assert!(!server.admits(&hello(2)) && !server.admits(&behind(&hello(2))));
+        let mut later = hello(2);
+        later[4] = 1;
+        assert!(server.admits(&later), "encrypted");
+        let mut fragment = hello(1);
+        fragment[21] = 9;
+        assert!(!server.admits(&fragment), "the browser's came whole");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::hello::Role;
 use crate::quality::{Gauge, Sample};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::config::{CryptoProvider, DtlsCert};
@@ -220,6 +221,7 @@ pub struct Peer {
     /// Extends the port's 16 bit sequence numbers (RFC 3711 section 3.3.1).
     sent: Option<u64>,
     local: SocketAddr,
+    role: Role,
     closed: bool,
     gauge: Gauge,
 }
@@ -272,6 +274,7 @@ impl Peer {
             agreed: None,
             sent: None,
             local: announced.first().copied().unwrap_or(unspecified),
+            role: Role::default(),
             closed: false,
             gauge: Gauge::default(),
         }
@@ -306,7 +309,12 @@ impl Peer {
     /// Answers the browser's offer: a new call, or the same call after an ICE restart.
     pub fn answer(&mut self, offer: &str) -> Result<(String, Agreed), PeerError> {
         let description = bounded(offer)?;
-        let offer = SdpOffer::from_sdp_string(description)
+        // It leaves to us who begins the handshake: we do.
+        let passive = description.replace("a=setup:actpass", "a=setup:passive");
+        if passive != description {
+            self.role = Role::Client;
+        }
+        let offer = SdpOffer::from_sdp_string(&passive)
             .map_err(|error| PeerError::Description(error.to_string()))?;
         let answer = self.rtc.sdp_api().accept_offer(offer)?.to_sdp_string();
         if self.mid.is_none() {
@@ -332,6 +340,12 @@ impl Peer {
             Ok(receive) => self.rtc.accepts(&Input::Receive(now, receive)),
             Err(_) => false,
         }
+    }
+
+    /// Whether a datagram that it [accepts](Self::accepts) fits the handshake: a hello that somebody
+    /// else has sent in the browser's name does not.
+    pub(crate) fn admits(&mut self, bytes: &[u8]) -> bool {
+        self.role.admits(bytes)
     }
 
     /// Takes a datagram that it [accepts](Self::accepts).

@@ -127,7 +127,7 @@ impl Peers {
             return false;
         };
         // Only what proves to know the password is taken, and only then is its source remembered.
-        if !entry.peer.accepts(now, from, bytes) {
+        if !entry.peer.accepts(now, from, bytes) || !entry.peer.admits(bytes) {
             return false;
         }
         if self.by_address.get(&from) != Some(&id) {

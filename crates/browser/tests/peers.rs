@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use browser::framing::{Frames, framed};
 use browser::peer::{Identity, Output, Path, Peer, Transport};
 use browser::peers::{PeerId, Peers};
-use str0m::change::SdpAnswer;
+use str0m::change::{SdpAnswer, SdpOffer};
 use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::RtpWrite;
@@ -24,6 +24,10 @@ struct Browser {
     mid: Mid,
     wait: Instant,
     heard: Vec<Vec<u8>>,
+    spoilt: Vec<String>,
+    /// It was called, so that it is who begins the handshake; and it has begun.
+    called: bool,
+    begun: bool,
     /// Its network lets no UDP through: what comes on its stream, and what it says there.
     stream: Option<(Frames, Frames)>,
 }
@@ -36,16 +40,24 @@ impl Browser {
         }
     }
 
+    /// Takes what was sent to it. A handshake that was spoilt ends it.
     fn receive(&mut self, now: Instant, bytes: &[u8]) {
-        let Some((here_from, _)) = &mut self.stream else {
-            let receive = Receive::new(Protocol::Udp, here(), self.at, bytes).unwrap();
-            return self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
-        };
-        for piece in framed(bytes).unwrap().chunks(7) {
-            here_from.push(piece);
-            while let Some(bytes) = here_from.take(1500).unwrap() {
-                let receive = Receive::new(Protocol::Tcp, here(), self.at, bytes).unwrap();
-                self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
+        let mut whole = vec![bytes.to_vec()];
+        let mut protocol = Protocol::Udp;
+        if let Some((here_from, _)) = &mut self.stream {
+            (whole, protocol) = (Vec::new(), Protocol::Tcp);
+            for piece in framed(bytes).unwrap().chunks(7) {
+                here_from.push(piece);
+                while let Some(bytes) = here_from.take(1500).unwrap() {
+                    whole.push(bytes.to_vec());
+                }
+            }
+        }
+        for bytes in whole {
+            let receive = Receive::new(protocol, here(), self.at, &bytes).unwrap();
+            if let Err(error) = self.rtc.handle_input(Input::Receive(now, receive)) {
+                self.spoilt.push(error.to_string());
+                self.rtc.disconnect();
             }
         }
     }
@@ -86,6 +98,48 @@ fn client_hello(complete: bool) -> Vec<u8> {
     record
 }
 
+/// The same in fragments of 30 bytes (RFC 6347 section 4.2.3), each in a datagram of its own; as the
+/// client's message of that number.
+fn fragments(message: u8) -> Vec<Vec<u8>> {
+    let whole = client_hello(true);
+    let (header, body) = whole[13..].split_at(12);
+    let mut datagrams = Vec::new();
+    for (at, piece) in body.chunks(30).enumerate() {
+        let mut handshake = header.to_vec();
+        handshake[5] = message;
+        handshake[8] = u8::try_from(at * 30).unwrap();
+        handshake[11] = u8::try_from(piece.len()).unwrap();
+        handshake.extend(piece);
+        let mut record = whole[..13].to_vec();
+        record[12] = u8::try_from(handshake.len()).unwrap();
+        record.extend(handshake);
+        datagrams.push(record);
+    }
+    datagrams
+}
+
+/// What somebody can send who only knows a browser's address, and what it is called.
+const FORGERIES: [(&str, fn() -> Vec<Vec<u8>>); 8] = [
+    ("incomplete", || vec![client_hello(false)]),
+    ("complete", || vec![client_hello(true)]),
+    ("complete, as an answer to a cookie", || {
+        let mut hello = client_hello(true);
+        hello[13 + 5] = 1;
+        vec![hello]
+    }),
+    ("in fragments", || fragments(0)),
+    ("a first fragment", || fragments(0)[..1].to_vec()),
+    ("a last fragment", || fragments(0)[2..].to_vec()),
+    ("a fragment of the next message", || {
+        fragments(1)[..1].to_vec()
+    }),
+    ("behind another record", || {
+        let mut datagram = vec![20, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1];
+        datagram.extend(client_hello(true));
+        vec![datagram]
+    }),
+];
+
 /// Browsers that called, and the socket.
 struct World {
     now: Instant,
@@ -96,8 +150,8 @@ struct World {
     connected: Vec<PeerId>,
     /// Sends every peer a forged hello with each datagram.
     spoofing: bool,
-    /// The same from the address of whoever sends.
-    forging: bool,
+    /// From the address of whoever sends, before and after each of its datagrams.
+    forging: Option<fn() -> Vec<Vec<u8>>>,
     forged: usize,
 }
 
@@ -111,7 +165,7 @@ impl World {
             packets: Vec::new(),
             connected: Vec::new(),
             spoofing: false,
-            forging: false,
+            forging: None,
             forged: 0,
         };
         for number in 0..count {
@@ -122,6 +176,11 @@ impl World {
 
     /// One more browser calls, from a network that lets only this through.
     fn join(&mut self, number: u16, transport: Transport) {
+        self.meet(number, transport, false);
+    }
+
+    /// One more browser calls, or is called.
+    fn meet(&mut self, number: u16, transport: Transport, called: bool) {
         let now = self.now;
         let at = SocketAddr::from(([127, 0, 0, 1], 5000 + number));
         let mut rtc = RtcConfig::new()
@@ -137,15 +196,33 @@ impl World {
                 .build(),
         };
         rtc.add_local_candidate(candidate.unwrap());
-        let mut change = rtc.sdp_api();
-        let mid = change.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
-        let (offer, pending) = change.apply().unwrap();
         let mut peer = Peer::new(&self.identity, &[here()], now);
-        let (answer, _) = peer.answer(&offer.to_sdp_string()).unwrap();
         let stream = "127.0.0.1 4000 typ host tcptype passive";
-        assert!(answer.contains(stream), "{answer}");
-        let answer = SdpAnswer::from_sdp_string(&answer).unwrap();
-        rtc.sdp_api().accept_answer(pending, answer).unwrap();
+        let mid = if called {
+            let offer = peer.offer();
+            assert!(offer.contains(stream), "{offer}");
+            // Browsers choose to begin.
+            let offer = offer.replace("actpass", "passive");
+            let offer = SdpOffer::from_sdp_string(&offer).unwrap();
+            let answer = rtc.sdp_api().accept_offer(offer).unwrap().to_sdp_string();
+            assert!(
+                answer.contains("a=setup:active"),
+                "as browsers do: {answer}"
+            );
+            peer.accept(&answer).unwrap();
+            let mid = answer.lines().find_map(|line| line.strip_prefix("a=mid:"));
+            Mid::from(mid.unwrap())
+        } else {
+            let mut change = rtc.sdp_api();
+            let mid = change.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
+            let (offer, pending) = change.apply().unwrap();
+            let (answer, _) = peer.answer(&offer.to_sdp_string()).unwrap();
+            assert!(answer.contains(stream), "{answer}");
+            assert!(answer.contains("a=setup:active"), "{answer}");
+            let answer = SdpAnswer::from_sdp_string(&answer).unwrap();
+            rtc.sdp_api().accept_answer(pending, answer).unwrap();
+            mid
+        };
         self.peers.insert(now, PeerId(number.into()), peer);
         self.browsers.push(Browser {
             rtc,
@@ -153,6 +230,9 @@ impl World {
             mid,
             wait: now,
             heard: Vec::new(),
+            spoilt: Vec::new(),
+            called,
+            begun: false,
             stream: (transport == Transport::Tcp).then(Default::default),
         });
     }
@@ -211,6 +291,14 @@ impl World {
                             }
                             let bytes: Vec<u8> = transmit.contents.into();
                             let from = browser.path();
+                            browser.begun |= bytes.first() == Some(&22);
+                            let forging = self.forging.filter(|_| browser.begun || !browser.called);
+                            let forged = forging.map_or_else(Vec::new, |forge| forge());
+                            let late = browser.called.then_some(0).unwrap_or(forged.len());
+                            for hello in &forged[..late] {
+                                self.peers.handle_datagram(self.now, from, hello);
+                                self.forged += 1;
+                            }
                             match &mut browser.stream {
                                 None => {
                                     self.peers.handle_datagram(self.now, from, &bytes);
@@ -227,9 +315,8 @@ impl World {
                                     }
                                 }
                             }
-                            if self.forging {
-                                let hello = client_hello(false);
-                                self.peers.handle_datagram(self.now, browser.at, &hello);
+                            for hello in &forged {
+                                self.peers.handle_datagram(self.now, from, hello);
                                 self.forged += 1;
                             }
                         }
@@ -319,6 +406,27 @@ fn what_is_removed_leaves_nothing_behind() {
     assert!(!world.peers.handle_datagram(world.now, at, &[0x80; 172]));
 }
 
+/// voice-client-61. Where the browser begins the handshake, its first hello must come before the
+/// forgeries: which of two it is that has no cookie yet, nobody can tell.
+#[test]
+fn no_forgery_from_a_browsers_own_address_takes_its_place() {
+    let mut failed = Vec::new();
+    for (name, forge) in FORGERIES {
+        let mut world = World::new(0);
+        for number in 0..10 {
+            world.meet(number, Transport::Udp, number % 2 == 1);
+        }
+        world.forging = Some(forge);
+        world.run(Duration::from_secs(5));
+        world.connected.sort_unstable();
+        if world.connected != (0..10).map(PeerId).collect::<Vec<_>>() {
+            let spoilt = world.browsers.iter().flat_map(|b| b.spoilt.clone()).next();
+            failed.push((name, world.connected.len(), spoilt));
+        }
+    }
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
 /// A thousand set-ups behind one socket, while complete hellos come from strangers and, as their
 /// senders can write any address into a datagram, bad ones from each browser's own address.
 #[test]
@@ -332,7 +440,7 @@ fn a_thousand_set_ups_succeed_although_forged_hellos_come_from_the_browsers_own_
     let wave = 25;
     let mut world = World::new(0);
     world.spoofing = true;
-    world.forging = true;
+    world.forging = Some(|| vec![client_hello(false)]);
     for first in (0..most).step_by(wave) {
         // Who is connected already falls silent: it would only cost time.
         world.browsers.clear();
