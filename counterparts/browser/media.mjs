@@ -58,7 +58,7 @@ export async function media(lane, sdk) {
     await bob.hears(440, 'alice');
     for (const who of [alice, bob]) {
       const protocols = await who.page.evaluate(async () => {
-        const rows = [...(await window.lastConnection().getStats()).values()];
+        const rows = [...(await window.lastConnection.getStats()).values()];
         const pair = rows.find((row) => row.type === 'candidate-pair' && row.nominated && row.state === 'succeeded');
         return rows.filter((row) => [pair?.localCandidateId, pair?.remoteCandidateId].includes(row.id)).map((row) => row.protocol);
       });

@@ -69,7 +69,9 @@ export async function race(lane, sdk) {
       const raced = await answerAtOnce(devices, `round ${round}, ${call.sid}`);
       const name = `client:${b}_race`;
       for (const { notices } of raced.losers) {
-        assert.deepEqual(notices['answered-elsewhere'], [{ callsid: call.sid, by: name, members: [name], reason: 'answered-elsewhere' }]);
+        const [{ device, ...rest }, ...more] = notices['answered-elsewhere'];
+        assert.deepEqual([rest, more], [{ callsid: call.sid, by: name, members: [name], reason: 'answered-elsewhere' }, []]);
+        assert.ok(device.sdk === sdk.version && device.userAgent.includes('Chrome'), JSON.stringify(device));
         assert.deepEqual(notices.bridged, []);
       }
       if (round % 10 === 0) await raced.winner.hears(SERVER, 'program');
@@ -112,7 +114,7 @@ export async function race(lane, sdk) {
       const parent = told[0].withCallSid;
       assert.deepEqual(told, [{ callsid: sid, with: lane.phone, withCallSid: parent, members }]);
       for (const { notices } of raced.losers) {
-        const [{ by, callsid, ...rest }, ...more] = notices['answered-elsewhere'];
+        const [{ by, callsid, device, ...rest }, ...more] = notices['answered-elsewhere'];
         assert.deepEqual([rest, more], [{ members, reason: 'answered-elsewhere' }, []]);
         // The second page of the one who was a moment too late lost to the first.
         assert.ok(callsid === sid ? by === members[mine] : members.includes(by), `${by} of ${callsid}, not ${sid}`);
