@@ -105,6 +105,7 @@ impl World {
                     parameters: Vec::new(),
                     members: vec!["client:alice".to_owned()],
                     late_answer: None,
+                    notices: None,
                     offers: offers.collect(),
                 });
             }
