@@ -138,6 +138,8 @@ pub struct Config {
     pub max_call_secs: u64,
     /// Whether a number counts as its account's only once a call to it has asked for a code.
     pub verify_caller_ids: bool,
+    /// For how many days calls are kept after their end, with all that belongs to them.
+    pub keep_days: Option<f64>,
     /// Which log lines are written; `None` leaves it to `RUST_LOG`, else `info`.
     pub log: Option<String>,
     /// How log lines look.
@@ -178,6 +180,7 @@ impl Config {
             max_calls: 10_000,
             max_call_secs: 14_400,
             verify_caller_ids: false,
+            keep_days: Some(400.0),
             log: None,
             log_format: LogFormat::Text,
             trunks: Vec::new(),
@@ -348,6 +351,19 @@ impl Config {
                     _ => return Err("write call or at-once".to_owned()),
                 }
             }
+            "keep-days" => {
+                let cure = "write a number of days above 0 and not above 36500, or off";
+                self.keep_days = match text {
+                    "off" => None,
+                    text => {
+                        let days: f64 = text.parse().map_err(|_| cure)?;
+                        if !(days > 0.0 && days <= 36_500.0) {
+                            return Err(cure.to_owned());
+                        }
+                        Some(days)
+                    }
+                }
+            }
             "log" => self.log = Some(text.to_owned()),
             "log-format" => {
                 self.log_format = match text {
@@ -463,6 +479,10 @@ impl Config {
                 }
                 .to_owned(),
             ),
+            "keep-days" => match self.keep_days {
+                Some(days) => days.to_string(),
+                None => quoted("off".to_owned()),
+            },
             "log" => quoted(self.log.clone().unwrap_or_else(|| "info".to_owned())),
             "log-format" => quoted(
                 if self.log_format == LogFormat::Json {
@@ -837,6 +857,10 @@ settings! {
     /// a code; it shows a number that the account owns. With `at-once` accounts can show any number
     /// to the telephone network.
     "verify-caller-ids" = "\"call\"";
+    /// For how many days a call is kept after its end, with its events and notifications, or `off`.
+    /// Default: `400`, some thirteen months. Older ones are deleted every day. With `off` the
+    /// database grows without end.
+    "keep-days" = "400";
     /// Which log lines are written: a level, or levels for parts, like `info,sip=debug`.
     /// Default: `RUST_LOG` if it is set, else `info`. Levels: error, warn, info, debug, trace.
     "log" = "\"info\"";

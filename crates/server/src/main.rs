@@ -14,6 +14,7 @@ mod demo;
 mod directory;
 mod drivers;
 mod effects;
+mod forget;
 mod health;
 mod inbound;
 mod interrupted;

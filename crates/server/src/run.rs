@@ -37,7 +37,8 @@ use crate::rim::Rim;
 use crate::sounds::Sounds;
 use crate::speech::flite::Flite;
 use crate::{
-    adopted, announced, clock, configured, demo, interrupted, open_files, seed, softphone, tls,
+    adopted, announced, clock, configured, demo, forget, interrupted, open_files, seed, softphone,
+    tls,
 };
 
 /// What a program or a person needs to know to use this system.
@@ -363,6 +364,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         )),
         tokio::spawn(callbacks::run(rim, told)),
         tokio::spawn(pulse.run()),
+        tokio::spawn(forget::run(store.clone(), config.keep_days)),
     ];
     if let Some(listener) = https {
         serving.push(tokio::spawn(http::serve(

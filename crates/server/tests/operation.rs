@@ -311,3 +311,34 @@ async fn addresses_over_tls_lead_back_over_tls() {
     let plain = page["meta"]["url"].as_str().unwrap().to_owned();
     assert!(plain.starts_with(server.fact("api")), "{plain}");
 }
+
+// rest-13
+#[tokio::test]
+async fn old_calls_are_forgotten_with_what_belongs_to_them() {
+    let folder = Folder::new();
+    // Two seconds and a half.
+    let server = Server::start(&folder, &[("SWITCHBOARD_KEEP_DAYS", "0.00003")]).await;
+    let form = |at: usize, twiml| {
+        vec![
+            ("To", server.phone(at)),
+            ("From", server.number("demo")),
+            ("Twiml", twiml),
+            ("CallReason", "to be warned"),
+        ]
+    };
+    let long = form(1, "<Response><Pause length=\"60\"/></Response>");
+    let short = form(0, "<Response/>");
+    let (lives, ends) = (server.call(&long).await, server.call(&short).await);
+    let (_, before) = server.api("GET", "/Notifications.json", &[]).await;
+    assert!(before.to_string().contains(&ends), "{before}");
+    let path = format!("/Calls/{ends}.json");
+    eventually("the call is forgotten", SOON, async || {
+        (server.api("GET", &path, &[]).await.0 == 404).then_some(())
+    })
+    .await;
+    let (_, after) = server.api("GET", "/Notifications.json", &[]).await;
+    assert!(!after.to_string().contains(&ends), "{after}");
+    // One that lives is kept, however old.
+    assert_eq!(server.record(&lives).await["status"], "in-progress");
+    assert!(after.to_string().contains(&lives), "{after}");
+}

@@ -339,3 +339,64 @@ async fn who_reads_the_call_on_a_callback_sees_what_it_was_told() {
     let ends = seen.iter().filter(|(told, _)| told == "completed");
     assert!(ends.clone().count() == 3 && ends.into_iter().all(|(_, shown)| shown == "completed"));
 }
+
+/// A SIP server that refuses every call, with a header of its own; the Call-IDs it saw.
+fn refusing(socket: std::net::UdpSocket) -> Arc<Mutex<Vec<String>>> {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let ids = seen.clone();
+    std::thread::spawn(move || {
+        let mut datagram = [0; 4096];
+        while let Ok((length, from)) = socket.recv_from(&mut datagram) {
+            let text = String::from_utf8_lossy(&datagram[..length]).into_owned();
+            if !text.starts_with("INVITE ") {
+                continue;
+            }
+            let mut answer = "SIP/2.0 486 Busy Here\r\n".to_owned();
+            for line in text.lines().take_while(|line| !line.is_empty()) {
+                let name = line.split(':').next().unwrap().to_ascii_lowercase();
+                match name.as_str() {
+                    "via" | "from" | "cseq" => answer += &format!("{line}\r\n"),
+                    "to" => answer += &format!("{line};tag=far\r\n"),
+                    "call-id" => {
+                        answer += &format!("{line}\r\n");
+                        let id = line.split_once(':').unwrap().1.trim();
+                        ids.lock().unwrap().push(id.to_owned());
+                    }
+                    _ => {}
+                }
+            }
+            answer += "X-Why: on the phone\r\nContent-Length: 0\r\n\r\n";
+            socket.send_to(answer.as_bytes(), from).unwrap();
+        }
+    });
+    seen
+}
+
+// dial-13
+#[tokio::test]
+async fn the_action_of_a_dial_is_told_what_the_sip_server_said() {
+    let (_folder, server) = started().await;
+    let receiver = Receiver::with(&[("/after", "<Hangup/>")]).await;
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let seen = refusing(socket);
+    let twiml = format!(
+        "<Response><Dial action=\"{}\"><Sip>sip:joey@127.0.0.1:{port}</Sip></Dial></Response>",
+        receiver.url("/after")
+    );
+    let form = [
+        ("To", server.phone(0)),
+        ("From", server.number("demo")),
+        ("Twiml", &twiml),
+    ];
+    server.call(&form).await;
+    let after = receiver.first("/after").await;
+    assert_eq!(after.get("DialCallStatus"), "busy", "{after:?}");
+    assert_eq!(after.get("DialSipResponseCode"), "486");
+    assert_eq!(
+        after.get("DialSipHeader_X-Why"),
+        "on the phone",
+        "{after:?}"
+    );
+    assert_eq!(after.get("DialSipCallId"), seen.lock().unwrap()[0]);
+}

@@ -24,7 +24,7 @@ use twiml::ssml::Spoken;
 use voice::effect::{Alert, Effect, Fetch, LegCommand, MediaCommand, Reason, Reply, Save, Sound};
 use voice::input::{
     CallEvents, Change, DocumentKind, FetchFailure, Fetched, Incoming, Input, Instructions,
-    LegEvent, LegId, Modify, Originate, PlaybackId, Redirect, RequestId,
+    LegEvent, LegId, Modify, Originate, PlaybackId, Redirect, RequestId, SipResponse,
 };
 use voice::{Policy, Switch};
 
@@ -376,6 +376,15 @@ impl Stage {
         let leg = self.leg_of(party)?;
         let event = match words {
             ["rings"] => LegEvent::Ringing { early_media: false },
+            // The Call-ID, and headers as `X-Name=value`.
+            ["responds", call_id, headers @ ..] => LegEvent::Response(SipResponse {
+                call_id: (*call_id).to_owned(),
+                headers: headers
+                    .iter()
+                    .filter_map(|header| header.split_once('='))
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .collect(),
+            }),
             ["answers"] => LegEvent::Answered,
             ["hangs", "up"] => LegEvent::HungUp,
             ["is", "lost"] => LegEvent::Lost { reason: "no media" },

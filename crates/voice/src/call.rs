@@ -31,7 +31,7 @@ use crate::effect::{Effect, Fetch, LegCommand, MediaCommand, Reason, Reply};
 use crate::group::{self, Loss};
 use crate::input::{
     Change, FetchFailure, FetchId, Fetched, Instructions, LegEvent, LegId, Modify, PlaybackId,
-    Redirect, RequestId,
+    Redirect, RequestId, SipResponse,
 };
 use crate::intent::{Intent, News, Outcome};
 use crate::program::Program;
@@ -63,6 +63,8 @@ pub(crate) struct Body {
     pub time_limit: Duration,
     /// Final SIP status of an outgoing call.
     pub sip_status: Option<u16>,
+    /// The final response of an outgoing call, if one came over SIP.
+    pub sip_response: Option<SipResponse>,
     /// Told to the debugger so far.
     pub alerts: u32,
     /// Code and text of its failure.
@@ -163,6 +165,7 @@ impl Call {
                 base: None,
                 time_limit,
                 sip_status: None,
+                sip_response: None,
                 alerts: 0,
                 error: None,
                 group: Vec::new(),
@@ -260,6 +263,11 @@ impl Course {
             LegEvent::Ringing { .. } => {
                 if outgoing && !cx.answered() && !self.rang {
                     self.rings(cx);
+                }
+            }
+            LegEvent::Response(response) => {
+                if outgoing && !cx.answered() {
+                    cx.body.sip_response = Some(response);
                 }
             }
             LegEvent::Answered => {
@@ -802,6 +810,7 @@ fn outcome(body: &Body) -> Outcome {
         status: body.record.status,
         duration: answered,
         sip_status: body.sip_status,
+        sip_response: body.sip_response.clone(),
         sip: body.record.to.starts_with("sip"),
         error: body.error.as_ref().map(|(code, _)| *code),
     }

@@ -188,6 +188,9 @@ pub enum LegEvent {
         /// It already sends sound of its own.
         early_media: bool,
     },
+    /// A SIP server gave its final response, which is told next: what the `Dial` action shows of it
+    /// (contract 5.4).
+    Response(SipResponse),
     /// The far end answered, or our answer reached it.
     Answered,
     /// The far end refused, or could not be reached: the leg is gone.
@@ -217,6 +220,15 @@ pub enum LegEvent {
         /// For the debugger.
         message: String,
     },
+}
+
+/// What a customer is shown of a final SIP response.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SipResponse {
+    /// Its Call-ID.
+    pub call_id: String,
+    /// Its custom headers, `X-…`; whoever tells them bounds their number.
+    pub headers: Vec<(String, String)>,
 }
 
 /// A document as it arrived.

@@ -4,6 +4,7 @@ use model::call::CallStatus;
 use model::sid::CallSid;
 
 use crate::call::{Child, Ending};
+use crate::input::SipResponse;
 
 /// A wish of one call that concerns another.
 pub(crate) enum Intent {
@@ -45,6 +46,8 @@ pub(crate) struct Outcome {
     pub duration: u64,
     /// Final SIP status, where there was one.
     pub sip_status: Option<u16>,
+    /// That final response.
+    pub sip_response: Option<SipResponse>,
     /// Whether its destination was a SIP URI.
     pub sip: bool,
     /// Code of its failure.

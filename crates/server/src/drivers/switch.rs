@@ -19,7 +19,7 @@ use sip::{
     ResponseContext, Step,
 };
 use tokio::sync::mpsc;
-use voice::input::{LegEvent, LegId, Modify, PlaybackId, RequestId};
+use voice::input::{LegEvent, LegId, Modify, PlaybackId, RequestId, SipResponse};
 use voice::{Input, Switch};
 use webhook::cookie::Jar;
 
@@ -411,7 +411,7 @@ impl Node {
                     self.tell(now, id, LegEvent::Ringing { early_media });
                 }
             }
-            E::Answered { key, sdp, .. } => {
+            E::Answered { key, sdp, headers } => {
                 let Some(id) = self.legs.of_dialog(key) else {
                     return;
                 };
@@ -428,6 +428,7 @@ impl Node {
                     leg.dialog = Some(key);
                     leg.dialling = None;
                 }
+                self.tell(now, id, LegEvent::Response(shown(&headers)));
                 if agreed {
                     self.tell(now, id, LegEvent::Answered);
                 } else {
@@ -450,7 +451,13 @@ impl Node {
                 status,
                 headers,
                 ..
-            } => self.refused(now, key, status, contacts(&headers)),
+            } => {
+                // Of several devices that refuse, the last is shown.
+                if let Some(id) = self.legs.of_dialog(key) {
+                    self.tell(now, id, LegEvent::Response(shown(&headers)));
+                }
+                self.refused(now, key, status, contacts(&headers));
+            }
             E::Canceled { key, .. } => self.gone(now, key, LegEvent::HungUp),
             // Of several places one broke the protocol: the others go on.
             E::Ended { key, .. } if self.rings(key) => self.refused(now, key, 500, Vec::new()),
@@ -844,6 +851,28 @@ impl Node {
 pub const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
 
 /// The contacts of a 3xx, the one with the highest `q` first (RFC 3261 section 20.10).
+/// What a customer is shown of a final response: its Call-ID, and its custom headers, the first of
+/// them.
+fn shown(headers: &Headers) -> SipResponse {
+    let custom = headers
+        .iter()
+        .map(|(name, value)| (name.word(), value))
+        .filter(|(name, _)| {
+            name.get(..2)
+                .is_some_and(|start| start.eq_ignore_ascii_case("x-"))
+        })
+        .take(32);
+    SipResponse {
+        call_id: headers
+            .value(HeaderName::CallId)
+            .unwrap_or_default()
+            .to_owned(),
+        headers: custom
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+    }
+}
+
 fn contacts(headers: &Headers) -> Vec<sip::Uri> {
     let mut all: Vec<(f32, sip::Uri)> = headers
         .list(HeaderName::Contact)

@@ -108,6 +108,8 @@ impl Course {
         );
         placement.sip_auth = next.sip_auth;
         cx.body.record.to = next.to;
+        // What the first said is not what the next one does.
+        cx.body.sip_response = None;
         cx.alert(32011, false, text);
         self.invite(until, None, cx);
         true

@@ -491,6 +491,13 @@ impl Dial {
         if let Some(status) = outcome.sip_status.filter(|_| outcome.sip) {
             put(&mut p, "DialSipResponseCode", status);
         }
+        // compat dial-13
+        if let Some(response) = outcome.sip_response.filter(|_| outcome.sip) {
+            put(&mut p, "DialSipCallId", response.call_id);
+            for (name, value) in response.headers {
+                put(&mut p, &format!("DialSipHeader_{name}"), value);
+            }
+        }
         if let Some(code) = outcome.error {
             put(&mut p, "ErrorCode", code);
         }
