@@ -1,7 +1,8 @@
 //! Pages of the 2010 lists and of the newer ones (contract 2.4).
 
 use model::error_code::ErrorCode;
-use model::page::{Cursor, Page, PageRequest, PageSize};
+use model::now::Wall;
+use model::page::{Cursor, Page, PageRequest, PageSize, Side};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
@@ -120,6 +121,16 @@ pub fn list<T>(
     meta.insert("first_page_uri".into(), json!(uri(0, None)));
     meta.insert("next_page_uri".into(), json!(next));
     meta.insert("previous_page_uri".into(), json!(previous));
+    if let Some(total) = page.total {
+        let each = u64::from(size.items());
+        let pages = total.div_ceil(each).max(1);
+        let last = (pages > 1).then(|| Cursor {
+            side: Side::Last,
+            created: Wall((total - (pages - 1) * each) as i64),
+            key: "0".to_owned(),
+        });
+        meta.insert("last_page_uri".into(), json!(uri(pages - 1, last.as_ref())));
+    }
     Ok(Answer::List {
         listing,
         meta,

@@ -593,3 +593,103 @@ async fn an_application_says_what_its_browsers_are_told() {
     let told: Vec<_> = told.into_iter().map(|(_, told)| told).collect();
     assert_eq!(told, [cancel, ToBrowsers::default(), both]);
 }
+
+// rest-calls-27
+#[tokio::test]
+async fn every_parameter_of_a_create_is_taken_and_arrives() {
+    let world = World::new().await;
+    let form = [
+        ("To", "sip:joey@example.com"),
+        ("From", "anybody"),
+        ("CallerId", NUMBER),
+        ("Url", "http://example.com/voice"),
+        ("Method", "GET"),
+        ("FallbackUrl", "http://example.com/fallback"),
+        ("FallbackMethod", "get"),
+        ("StatusCallback", "http://example.com/status"),
+        ("StatusCallbackMethod", "GET"),
+        ("StatusCallbackEvent", "initiated ringing"),
+        ("StatusCallbackEvent", "answered"),
+        ("SendDigits", "ww12#"),
+        ("Timeout", "600"),
+        ("TimeLimit", "7200"),
+        ("SipAuthUsername", "user"),
+        ("SipAuthPassword", "secret"),
+        ("MachineDetection", "DetectMessageEnd"),
+        ("MachineDetectionTimeout", "59"),
+        ("MachineDetectionSpeechThreshold", "6000"),
+        ("MachineDetectionSpeechEndThreshold", "500"),
+        ("MachineDetectionSilenceTimeout", "10000"),
+        ("AsyncAmd", "true"),
+        ("AsyncAmdStatusCallback", "http://example.com/amd"),
+        ("AsyncAmdStatusCallbackMethod", "GET"),
+        ("IfMachine", "Continue"),
+        ("Record", "true"),
+        ("RecordingChannels", "dual"),
+        ("RecordingTrack", "both"),
+        ("RecordingStatusCallback", "http://example.com/recording"),
+        ("RecordingStatusCallbackMethod", "GET"),
+        (
+            "RecordingStatusCallbackEvent",
+            "in-progress completed absent",
+        ),
+        ("Trim", "trim-silence"),
+        ("Byoc", "BY00000000000000000000000000000000"),
+        ("CallReason", "Your order"),
+        ("CallToken", "token"),
+        ("ClientNotificationUrl", "http://example.com/push"),
+    ];
+    let body = world.post("/Calls.json", &form).await.ok(201);
+    assert_eq!(
+        (&body["to"], &body["from"]),
+        (&json!("sip:joey@example.com"), &json!("anybody"))
+    );
+    let originated = world.live.originated.lock().unwrap().clone();
+    let [call] = originated.as_slice() else {
+        panic!("{originated:?}")
+    };
+    let asked = &call.instructions;
+    assert_eq!(asked.url.as_deref(), Some("http://example.com/voice"));
+    assert_eq!(asked.method, Method::Get);
+    let fallback = asked.fallback_url.as_deref();
+    assert_eq!(fallback, Some("http://example.com/fallback"));
+    assert_eq!(asked.fallback_method, Method::Get);
+    let callback = asked.status_callback.as_deref();
+    assert_eq!(callback, Some("http://example.com/status"));
+    assert_eq!(asked.status_callback_method, Method::Get);
+    let events = asked.status_callback_events;
+    assert!(events.initiated && events.ringing && events.answered && !events.completed);
+    assert_eq!(call.send_digits.as_deref(), Some("ww12#"));
+    assert_eq!(call.caller_id.as_deref(), Some(NUMBER));
+    assert_eq!(call.timeout, Duration::from_secs(600));
+    assert_eq!(call.time_limit, Duration::from_secs(7200));
+    let auth = Some(("user".to_owned(), "secret".to_owned()));
+    assert_eq!(call.sip_auth, auth);
+    // Everything else as it came, but for the password.
+    let kept: Vec<(&str, &str)> = call
+        .parameters
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let open: Vec<_> = form
+        .into_iter()
+        .filter(|(name, _)| *name != "SipAuthPassword")
+        .collect();
+    assert_eq!(kept, open);
+    // What has no effect is named: nothing is dropped in silence.
+    let path = format!(
+        "/Calls/{}/Notifications.json",
+        body["sid"].as_str().unwrap()
+    );
+    let told = world.get(&path).await.ok(200).to_string();
+    for word in [
+        "Machine detection",
+        "Record is not",
+        "Byoc",
+        "CallReason",
+        "CallToken",
+        "ClientNotificationUrl",
+    ] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+}

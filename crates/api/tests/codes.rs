@@ -141,6 +141,9 @@ async fn refusals(code: u32) -> Vec<Reply> {
         ]
         .map(|to| ("To", to.into()))
         .into(),
+        21217 => ["+1415555012", "+141555501234"]
+            .map(|to| ("To", to.into()))
+            .into(),
         21212 => vec![("From", "joey".into()), ("CallerId", "client:joey".into())],
         21213 => vec![("From", String::new())],
         21218 => ["AP1".to_owned(), none("AP"), none("CA")]

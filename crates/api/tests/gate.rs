@@ -194,7 +194,7 @@ async fn paths_without_json_are_xml() {
     let list = format!(
         "<TwilioResponse><Applications page=\"0\" numpages=\"1\" pagesize=\"50\" total=\"1\" start=\"0\" end=\"0\" \
          uri=\"{path}?PageSize=50&amp;Page=0\" firstpageuri=\"{path}?PageSize=50&amp;Page=0\" \
-         nextpageuri=\"\" previouspageuri=\"\"><Application><Sid>"
+         nextpageuri=\"\" previouspageuri=\"\" lastpageuri=\"{path}?PageSize=50&amp;Page=0\"><Application><Sid>"
     );
     assert!(reply.text.contains(&list), "{}", reply.text);
     assert!(
@@ -230,6 +230,17 @@ async fn paths_without_json_are_xml() {
     assert_eq!(attribute(&third, "end"), "4");
     assert_eq!(attribute(&third, "nextpageuri"), "");
     assert_eq!(third.matches("<Application>").count(), 1);
+    // The last page has what is left, and a way back.
+    for page in [&first, &second, &third] {
+        let last = world.get(&attribute(page, "lastpageuri")).await.text;
+        for name in ["page", "start", "end", "nextpageuri", "total"] {
+            assert_eq!(attribute(&last, name), attribute(&third, name), "{name}");
+        }
+        let shown = |text: &str| text.split_once("<Application>").unwrap().1.to_owned();
+        assert_eq!(shown(&last), shown(&third));
+        let before = world.get(&attribute(&last, "previouspageuri")).await.text;
+        assert_eq!(shown(&before), shown(&second));
+    }
     let back = world.get(&attribute(&second, "previouspageuri")).await.text;
     assert_eq!(back.matches("<Application>").count(), 2);
     let shown = |text: &str| text.split("<Application>").nth(1).unwrap().to_owned();
@@ -303,15 +314,39 @@ async fn only_forms_are_read() {
 async fn browsers_may_ask_and_every_answer_is_named() {
     let world = World::new().await;
     let request = Request::options(calls_of(MAIN))
+        .header("origin", "https://shop.example")
+        .header("access-control-request-method", "POST")
+        .header(
+            "access-control-request-headers",
+            "authorization, content-type",
+        )
         .body(Body::empty())
         .unwrap();
     let options = world.raw(request).await;
     assert_eq!(options.status.as_u16(), 204);
+    assert_eq!(options.text, "");
+    let stranger = world
+        .asks("nobody:nothing", "GET", &calls_of(MAIN), &[])
+        .await;
+    assert_eq!(stranger.status.as_u16(), 401);
     for reply in [
         options,
         world.get("/Calls.json").await,
         world.get("/Nothing.json").await,
+        stranger,
     ] {
+        let named = |header: &str, name: &str| {
+            let all = reply.headers[header].to_str().unwrap();
+            all.split(',')
+                .any(|one| one.trim().eq_ignore_ascii_case(name))
+        };
+        for name in ["Authorization", "Content-Type", "Idempotency-Key"] {
+            assert!(named("access-control-allow-headers", name), "{name}");
+        }
+        for name in ["Twilio-Request-Id", "Twilio-Request-Duration"] {
+            assert!(named("access-control-expose-headers", name), "{name}");
+        }
+        assert_eq!(reply.headers["access-control-allow-credentials"], "true");
         assert_eq!(reply.headers["access-control-allow-origin"], "*");
         assert_eq!(
             reply.headers["access-control-allow-methods"],

@@ -40,11 +40,14 @@ pub enum Side {
     After,
     /// The items that precede it.
     Before,
+    /// No item: the end of the list, and as many items as `created` counts, so that the last page
+    /// has what the pages before it leave.
+    Last,
 }
 
 /// A place in a list, named by the item beside it, so that new items do not shift the pages.
 ///
-/// Written as `PA` or `PB`, 16 hexadecimal digits of the item's creation, and its identifier.
+/// Written as `PA`, `PB` or `PZ`, 16 hexadecimal digits of the item's creation, and its identifier.
 /// Clients treat it as opaque.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Cursor {
@@ -66,6 +69,7 @@ impl fmt::Display for Cursor {
         let side = match self.side {
             Side::After => "PA",
             Side::Before => "PB",
+            Side::Last => "PZ",
         };
         write!(f, "{side}{:016x}{}", self.created.0, self.key)
     }
@@ -78,6 +82,7 @@ impl FromStr for Cursor {
         let side = match text.get(..2) {
             Some("PA") => Side::After,
             Some("PB") => Side::Before,
+            Some("PZ") => Side::Last,
             _ => return Err(CursorError),
         };
         let created = text.get(2..18).ok_or(CursorError)?;

@@ -289,7 +289,7 @@ pub(crate) fn page_statement<R: Record>(
     order: Order,
     request: &PageRequest,
 ) -> (String, Vec<Value>) {
-    let before = matches!(&request.cursor, Some(cursor) if cursor.side == Side::Before);
+    let before = matches!(&request.cursor, Some(cursor) if cursor.side != Side::After);
     // Reading back from a boundary, the nearest come first; they are turned round afterwards.
     let descending = (order == Order::NewestFirst) != before;
     let (comparison, direction) = if descending {
@@ -299,7 +299,7 @@ pub(crate) fn page_statement<R: Record>(
     };
     let mut values = filters.values();
     let mut condition = filters.sql(1);
-    if let Some(cursor) = &request.cursor {
+    if let Some(cursor) = request.cursor.as_ref().filter(|c| c.side != Side::Last) {
         let place = values.len() + 1;
         condition += &format!(
             " AND (created, sid) {comparison} (${place}, ${})",
@@ -312,9 +312,20 @@ pub(crate) fn page_statement<R: Record>(
         "SELECT record, created, sid FROM {} WHERE {condition} \
          ORDER BY created {direction}, sid {direction} LIMIT {}",
         R::TABLE,
-        usize::from(request.size.items()) + 1
+        length(request) + 1
     );
     (sql, values)
+}
+
+/// How many items a page has at most.
+fn length(request: &PageRequest) -> usize {
+    let size = usize::from(request.size.items());
+    match &request.cursor {
+        Some(cursor) if cursor.side == Side::Last => {
+            usize::try_from(cursor.created.0).map_or(size, |rest| rest.clamp(1, size))
+        }
+        _ => size,
+    }
 }
 
 /// One page of what fits.
@@ -328,11 +339,11 @@ pub(crate) fn page<R: Record>(
     let mut rows = connection.all(&sql, &values, |row| {
         Ok((read::<R>(row)?, Wall(row.get(1)?), row.get::<_, String>(2)?))
     })?;
-    let size = usize::from(request.size.items());
+    let size = length(request);
     let more = rows.len() > size;
     rows.truncate(size);
     let side = request.cursor.as_ref().map(|cursor| cursor.side);
-    if side == Some(Side::Before) {
+    if matches!(side, Some(Side::Before | Side::Last)) {
         rows.reverse();
     }
     let boundary = |row: Option<&(R, Wall, String)>, side| {
@@ -342,11 +353,15 @@ pub(crate) fn page<R: Record>(
             key: key.clone(),
         })
     };
-    let following = side == Some(Side::Before) || more;
+    let following = match side {
+        None | Some(Side::After) => more,
+        Some(Side::Before) => true,
+        Some(Side::Last) => false,
+    };
     let preceding = match side {
         None => false,
         Some(Side::After) => true,
-        Some(Side::Before) => more,
+        Some(Side::Before | Side::Last) => more,
     };
     let total = match request.counted {
         true => Some(count::<R>(connection, filters)?),

@@ -178,6 +178,17 @@ fn retry_on(value: &str) -> Result<RetryOn, OverrideError> {
 mod tests {
     use super::*;
 
+    /// Contract 5.2: what holds for a URL without a fragment.
+    #[test]
+    fn without_overrides_the_documented_times_hold() {
+        let usual = Overrides::parse("").unwrap();
+        assert_eq!(usual, Overrides::default());
+        assert_eq!(usual.connect, Duration::from_secs(5));
+        assert_eq!(usual.read, Duration::from_secs(15));
+        assert_eq!(usual.total, Duration::from_secs(15));
+        assert_eq!(usual.retries, 1);
+    }
+
     #[test]
     fn a_full_fragment() {
         let given =

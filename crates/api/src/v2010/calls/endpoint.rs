@@ -43,9 +43,15 @@ impl Endpoint {
             )
         };
         let Some((scheme, rest)) = text.split_once(':') else {
-            return PhoneNumber::lenient(&text)
-                .map(Endpoint::Number)
-                .map_err(|_| invalid());
+            let number = PhoneNumber::lenient(&text).map_err(|_| invalid())?;
+            // North American numbers have ten digits: fewer or more reach nobody.
+            if number.as_str().starts_with("+1") && number.as_str().len() != 12 {
+                return Err(Refusal::new(
+                    ErrorCode::NOT_A_VALID_NUMBER,
+                    format!("{number} cannot be a phone number: +1 is followed by ten digits"),
+                ));
+            }
+            return Ok(Endpoint::Number(number));
         };
         if rest.is_empty() || text.len() > 4096 || rest.chars().any(|c| c.is_control() || c == ' ')
         {
