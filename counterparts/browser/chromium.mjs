@@ -115,13 +115,18 @@ export async function chromium(puppeteerFolder, sdks, port) {
       page.on('console', (message) => log.push(message.text()));
       page.on('pageerror', (error) => log.push(`uncaught: ${error}`));
       const sounds = [];
+      // Where a page takes its token, over HTTP.
+      const shown = new Set();
+      page.on('request', (request) => {
+        if (request.headers()['x-twilio-token']) shown.add(new URL(request.url()).hostname);
+      });
       page.on('response', (response) => {
         const name = response.url().match(/\/sounds\/releases\/1\.0\.0\/([^?]*)/)?.[1];
         if (name) sounds.push({ name, status: response.status() });
       });
       await page.evaluateOnNewDocument((tone) => (window.hum = tone), hum);
       await page.goto(`http://localhost:${server.address().port}/${sdk.name}/`);
-      return new Telephone(page, context, log, hum, sounds);
+      return new Telephone(page, context, log, hum, { sounds, shown });
     },
     async close() {
       await browser.close();
@@ -134,8 +139,8 @@ const sleep = (ms) => new Promise((wake) => setTimeout(wake, ms));
 
 /** One page with a telephone in it. */
 class Telephone {
-  constructor(page, context, log, hum, sounds) {
-    Object.assign(this, { page, context, log, hum, sounds, seen: 0 });
+  constructor(page, context, log, hum, { sounds, shown }) {
+    Object.assign(this, { page, context, log, hum, sounds, shown, seen: 0 });
   }
 
   /** Runs one of the page's words. */

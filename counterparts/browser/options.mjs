@@ -36,8 +36,11 @@ export async function options(lane, sdk) {
       await client.calls(call.sid).update({ status: 'completed' });
       await alice.until('call.disconnect');
       if (device.sounds) assert.ok(askedAt('/ring.wav').length > rung, 'the page\'s own ring tone was loaded');
-      // Before 2.1 telemetry goes where its own option says.
-      if (device.eventgw && !since(sdk, '2.1.0')) await until('the telemetry', async () => (await telemetryOf(sid)).events.some(({ name }) => name === 'disconnected-by-local'));
+      // Before 2.1 telemetry goes where its own option says, from then on where the server says: here, with the token.
+      if (device.eventgw || since(sdk, '2.1.0')) {
+        await until('the telemetry', async () => (await telemetryOf(sid)).events.some(({ name }) => name === 'disconnected-by-local'));
+        assert.deepEqual([...alice.shown].filter((name) => !name.endsWith('localhost')), [], 'the token is shown to nobody else');
+      }
     });
   }
   await plain.close();

@@ -214,13 +214,20 @@ export class Lane {
     heard.push([sdk.name, name.split(/[,:]/)[0].slice(0, 33), ear, who, round(frequency), round(level), round(below)]);
   }
 
-  /** What a virtual telephone heard in its call with a page that hums: that tone, nobody else's. */
+  /** What the lane's virtual telephone heard in its call with a page that hums: that tone, and none of the others. */
   async phoneHears(sdk, name, hum, who, others = []) {
-    const wav = await until('the recording', async () => {
+    let why;
+    // Until its recording is there, that of the call before is.
+    await until('the recording', async () => {
       const wav = await heardBy(this.phone).catch(() => undefined);
-      return wav?.seconds > 1 && wav;
+      try {
+        if (wav?.seconds > 1) return hearsTone(wav, hum, others, 'the telephone') ?? true;
+      } catch (error) {
+        why = error;
+      }
+    }).catch((error) => {
+      throw why ?? error;
     });
-    hearsTone(wav, hum, others, 'the telephone');
     this.heard(sdk, name, 'telephone', who, hum);
   }
 
