@@ -187,12 +187,19 @@ impl Node {
                     );
                 }
             },
-            LegCommand::Ring => {
-                if let Some(part) = self.legs.leg(id).and_then(|leg| leg.browser.as_ref()) {
-                    return self.browsers.signalling.ring(part.about.call, None);
+            LegCommand::Ring { early_media } => {
+                let Some(leg) = self.legs.leg_mut(id) else {
+                    return;
+                };
+                if let Some(part) = &mut leg.browser {
+                    let answer = part.answer.take_if(|_| early_media);
+                    return self.browsers.signalling.ring(part.about.call, answer);
                 }
-                if let Some(dialog) = self.legs.leg(id).and_then(|leg| leg.dialog) {
-                    self.sip.ring(now.instant, dialog, None);
+                if let Some(dialog) = leg.dialog {
+                    // To a caller who made no offer there is nothing to answer yet.
+                    let answers = early_media && leg.media.is_agreed();
+                    let answer = answers.then(|| leg.description.clone());
+                    self.sip.ring(now.instant, dialog, answer);
                 }
             }
             LegCommand::Answer => {

@@ -151,8 +151,8 @@ pub struct MediaPort {
     /// Our SRTP key and salt, once one was offered.
     srtp_key: Option<String>,
     session_id: u64,
-    /// Whether what is sent carries more than telephones of old.
-    wide: bool,
+    /// What is sent, once that is agreed.
+    sends: Option<media::Format>,
     /// Whether sound is taken only from where the description says.
     pub described: bool,
     /// Whether plain sound is refused.
@@ -175,7 +175,7 @@ impl MediaPort {
             local: None,
             srtp_key: None,
             session_id: rand::random::<u32>().into(),
-            wide: false,
+            sends: None,
             described: false,
             encrypted: false,
         }
@@ -191,7 +191,12 @@ impl MediaPort {
 
     /// Whether what it plays is heard above 4 kHz.
     pub fn is_wide(&self) -> bool {
-        self.wide
+        self.sends.is_some_and(|format| format.sample_rate > 8000)
+    }
+
+    /// Whether offer and answer are done.
+    pub fn is_agreed(&self) -> bool {
+        self.sends.is_some()
     }
 
     /// Makes the network of the browser bad, or good again.
@@ -217,7 +222,7 @@ impl MediaPort {
             })
             .collect();
         let send = *receive.first().ok_or(Unacceptable::Unusable)?;
-        self.wide = send.format.sample_rate > 8000;
+        self.sends = Some(send.format);
         let mut settings = PortSettings::new(BEHIND, send);
         settings.receive = receive;
         // RTCP is the peer's affair.
@@ -377,7 +382,7 @@ impl MediaPort {
             .as_ref()
             .map(|keys| srtp_keys(&keys.local, &keys.remote).ok_or(Unacceptable::Unusable))
             .transpose()?;
-        self.wide = send.format.sample_rate > 8000;
+        self.sends = Some(send.format);
         let mut settings = PortSettings::new(agreed.remote, send);
         settings.receive = receive;
         settings.remote_rtcp = Some(agreed.remote_rtcp);

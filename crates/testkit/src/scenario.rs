@@ -504,7 +504,8 @@ impl Stage {
                     format!("{} from {}{auth}{words}", invite.to, invite.from),
                 );
             }
-            LegCommand::Ring => "ring".to_owned(),
+            LegCommand::Ring { early_media: false } => "ring".to_owned(),
+            LegCommand::Ring { early_media: true } => "ring with early media".to_owned(),
             LegCommand::Answer => "answer".to_owned(),
             LegCommand::Reject(status) => format!("reject {status}"),
             LegCommand::HangUp(reason) => match reason {

@@ -373,7 +373,7 @@ impl World<'_> {
                     self.given_up.insert(leg);
                 }
             }
-            Effect::Leg(_, LegCommand::Ring | LegCommand::Answer) => {}
+            Effect::Leg(_, LegCommand::Ring { .. } | LegCommand::Answer) => {}
             Effect::Media(
                 leg,
                 MediaCommand::Play {

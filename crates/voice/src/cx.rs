@@ -86,10 +86,10 @@ impl Cx<'_> {
         }
     }
 
-    /// Tells a caller who still waits that it rings.
-    pub fn ring(&mut self) {
+    /// Tells a caller who still waits that it rings; with early media he hears what is played.
+    pub fn ring(&mut self, early_media: bool) {
         if self.body.record.status == CallStatus::Ringing {
-            self.leg(LegCommand::Ring);
+            self.leg(LegCommand::Ring { early_media });
         }
     }
 

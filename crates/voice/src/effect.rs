@@ -68,8 +68,12 @@ pub struct Fetch {
 pub enum LegCommand {
     /// Place a call on this new leg; answered by `LegEvent`s.
     Invite(Box<Invite>),
-    /// Tell the caller that it rings (180). Idempotent.
-    Ring,
+    /// Tell the caller that it rings. Idempotent.
+    Ring {
+        /// Whether he is to hear already what is played before the answer (183 with a description
+        /// instead of 180), if his end can.
+        early_media: bool,
+    },
     /// Take the call (200). Idempotent; answered by `LegEvent::Answered`.
     Answer,
     /// Refuse the call with this final SIP status.

@@ -69,15 +69,13 @@ pub(crate) fn start(mut verb: twiml::verbs::Dial, cx: &mut Cx) -> Step<Dial> {
         return Step::Next;
     }
     if verb.answer_on_bridge {
-        cx.ring();
+        cx.ring(true);
     } else {
         cx.answer();
     }
-    if cx.answered() {
-        let tone = verb.ring_tone.map(|tone| tone.as_str().to_owned());
-        let tone = tone.unwrap_or_else(|| cx.policy.ring_tone.clone());
-        cx.play(Sound::Ringback(tone), 0);
-    }
+    let tone = verb.ring_tone.map(|tone| tone.as_str().to_owned());
+    let tone = tone.unwrap_or_else(|| cx.policy.ring_tone.clone());
+    cx.play(Sound::Ringback(tone), 0);
     let mut dial = Dial {
         verb,
         waiting,

@@ -6,7 +6,7 @@ use crate::cx::Cx;
 pub(crate) struct Pause;
 
 pub(crate) fn start(verb: twiml::verbs::Pause, cx: &mut Cx) -> Step<Pause> {
-    cx.ring();
+    cx.ring(false);
     cx.wait(verb.length);
     Step::Stay(Pause)
 }
