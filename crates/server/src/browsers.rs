@@ -451,6 +451,15 @@ impl Node {
         Ok(())
     }
 
+    /// Tells a browser that its call rings; what it is to hear already comes with the answer for the
+    /// versions that would take it for that.
+    pub fn ring_browser(&mut self, id: LegId, early_media: bool) {
+        let part = self.legs.leg_mut(id).and_then(|leg| leg.browser.as_mut());
+        let Some(part) = part else { return };
+        let answer = part.answer.take_if(|_| early_media);
+        self.browsers.signalling.ring(part.about.call, answer);
+    }
+
     /// Answers a call from a browser; false when it is gone.
     pub fn answer_browser(&mut self, now: Instant, id: LegId) -> bool {
         let Some(leg) = self.legs.leg_mut(id) else {

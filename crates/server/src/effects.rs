@@ -188,12 +188,9 @@ impl Node {
                 }
             },
             LegCommand::Ring { early_media } => {
-                let Some(leg) = self.legs.leg_mut(id) else {
-                    return;
-                };
-                if let Some(part) = &mut leg.browser {
-                    let answer = part.answer.take_if(|_| early_media);
-                    return self.browsers.signalling.ring(part.about.call, answer);
+                let Some(leg) = self.legs.leg(id) else { return };
+                if leg.browser.is_some() {
+                    return self.ring_browser(id, early_media);
                 }
                 if let Some(dialog) = leg.dialog {
                     // To a caller who made no offer there is nothing to answer yet.

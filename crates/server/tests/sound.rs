@@ -9,7 +9,9 @@ mod telephone;
 use std::time::Duration;
 
 use harness::{Folder, Reaction, Receiver, SOON, Server};
-use media::Sound;
+use media::codec::{G722, PCMU};
+use media::{Format, Sound};
+use serde_json::json;
 use telephone::Telephone;
 use tokio::net::UdpSocket;
 
@@ -137,20 +139,89 @@ async fn a_break_is_heard_as_silence() {
     assert!((1.9..3.2).contains(&gap), "{gap} s of silence");
 }
 
-/// Sound that comes to a telephone of G.722 in the next seconds.
-async fn wide_band(socket: &UdpSocket, seconds: usize) -> Sound {
-    let mut codec = media::codec::G722.codec();
+/// Sound that comes to a telephone in the next seconds.
+async fn received(socket: &UdpSocket, format: Format, seconds: u32) -> Sound {
+    let mut codec = format.codec();
     let mut samples = Vec::new();
     let mut buffer = [0; 2048];
-    while samples.len() < seconds * 16_000 {
+    while samples.len() < (seconds * format.sample_rate) as usize {
         let received = tokio::time::timeout(SOON, socket.recv_from(&mut buffer));
         let (length, _) = received.await.expect("no more sound comes").unwrap();
-        // RTP of G.722, and no RTCP.
-        if length > 12 && buffer[1] & 0x7f == 9 {
+        // RTP of this format, and no RTCP.
+        if length > 12 && Some(buffer[1] & 0x7f) == format.payload_type {
             codec.decode(&buffer[12..length], &mut samples);
         }
     }
-    Sound::new(16_000, samples)
+    Sound::new(format.sample_rate, samples)
+}
+
+/// The description of a telephone that speaks one format, with its sound at this port.
+fn description(telephone: &Telephone, socket: &UdpSocket, format: Format) -> String {
+    let port = socket.local_addr().unwrap().port();
+    let payload_type = format.payload_type.unwrap();
+    telephone.description().replace(
+        &format!("m=audio {} RTP/AVP 0", telephone.address.port()),
+        &format!("m=audio {port} RTP/AVP {payload_type}"),
+    )
+}
+
+// dial-14
+#[tokio::test]
+async fn a_caller_hears_it_ring_before_the_answer() {
+    let (_folder, server) = started().await;
+    let slow = json!({ "answer_after_ms": 4000 });
+    server.knobs(server.phone(1), slow).await;
+    let dial = format!(
+        "<Dial answerOnBridge=\"true\" ringTone=\"uk\" callerId=\"{}\">{}</Dial>",
+        server.number("demo"),
+        server.phone(1)
+    );
+    let receiver = Receiver::with(&[("/voice", &dial)]).await;
+    let (_, numbers) = server
+        .api("GET", "/IncomingPhoneNumbers.json?FriendlyName=menu", &[])
+        .await;
+    let number = &numbers["incoming_phone_numbers"][0];
+    let path = format!(
+        "/IncomingPhoneNumbers/{}.json",
+        number["sid"].as_str().unwrap()
+    );
+    let voice = receiver.url("/voice");
+    let changed = server.api("POST", &path, &[("VoiceUrl", &voice)]).await;
+    assert_eq!(changed.0, 200);
+
+    let mut telephone = Telephone::of("alice").await;
+    telephone.register(&server).await;
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let offer = description(&telephone, &socket, PCMU);
+    let to = format!(
+        "sip:{}@{}",
+        server.number("menu"),
+        server.fact("sip_domain")
+    );
+    let listen = async {
+        // 400 ms twice, then two seconds of silence.
+        let heard = loop {
+            let heard = received(&socket, PCMU, 1).await;
+            if energy(&heard.samples) > 50_000.0 {
+                break sounding(&heard);
+            }
+        };
+        let sid = receiver.first("/voice").await.get("CallSid").to_owned();
+        assert_eq!(server.record(&sid).await["status"], "ringing");
+        (heard, sid)
+    };
+    let ((answer, _), (heard, sid)) = tokio::join!(telephone.call(&server, &to, &offer), listen);
+    for hz in [400.0, 450.0] {
+        let purity = purity(&heard, hz);
+        assert!(purity > 0.2, "{purity} at {hz} Hz");
+    }
+    let mut early = telephone.provisional.iter();
+    let early = early.rfind(|response| response.status > 100).unwrap();
+    assert_eq!((early.status, answer.status), (183, 200));
+    // The answer says the same as before.
+    assert!(!early.body.is_empty());
+    assert_eq!(early.body, answer.body);
+    server.reaches(&sid, "in-progress").await;
 }
 
 // sound-1, sound-2
@@ -176,11 +247,7 @@ async fn a_wide_band_telephone_is_offered_noise_and_hears_above_4_khz() {
         let offer = String::from_utf8_lossy(&invite.body).into_owned();
         assert!(offer.contains("a=rtpmap:13 CN/8000\r\n"), "{offer}");
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let port = socket.local_addr().unwrap().port();
-        let description = telephone.description().replace(
-            &format!("m=audio {} RTP/AVP 0", telephone.address.port()),
-            &format!("m=audio {port} RTP/AVP 9"),
-        );
+        let description = description(&telephone, &socket, G722);
         let contact = format!("Contact: <sip:alice@{}>\r\n", telephone.address);
         telephone
             .answer(&invite, from, "200 OK", &contact, &description)
@@ -188,9 +255,9 @@ async fn a_wide_band_telephone_is_offered_noise_and_hears_above_4_khz() {
         telephone.request("ACK").await;
         let heard = loop {
             // Silence comes first.
-            let heard = wide_band(&socket, 1).await;
+            let heard = received(&socket, G722, 1).await;
             if energy(&heard.samples) > 50_000.0 {
-                break wide_band(&socket, seconds).await;
+                break received(&socket, G722, seconds).await;
             }
         };
         let high = energy(&heard.samples) - energy(&heard.resampled(8000).samples);

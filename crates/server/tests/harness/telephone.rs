@@ -22,6 +22,8 @@ pub struct Telephone {
     user: String,
     /// What it answers challenges with.
     pub password: String,
+    /// What its calls were told before their final answers.
+    pub provisional: Vec<Response>,
     cseq: u32,
 }
 
@@ -34,6 +36,7 @@ impl Telephone {
             socket,
             user: user.to_owned(),
             password: "switchboard".to_owned(),
+            provisional: Vec::new(),
             cseq: 0,
         }
     }
@@ -243,6 +246,7 @@ impl Telephone {
                     if response.status >= 200 && of == format!("{cseq} {method}") {
                         break response;
                     }
+                    self.provisional.push(response);
                 }
                 Some(_) => {}
                 None => panic!("no answer to {method}"),
