@@ -209,18 +209,20 @@ def envelope(sound):
     return levels[loud[0] : loud[-1] + 1] if loud else []
 
 
+def correlation(a, b):
+    """How alike two courses are, from their first value on: 1 is the same."""
+    count = min(len(a), len(b))
+    if count < 15:
+        return 0.0
+    a, b = a[:count], b[:count]
+    mean_a, mean_b = sum(a) / count, sum(b) / count
+    above = sum((x - mean_a) * (y - mean_b) for x, y in zip(a, b))
+    below = math.sqrt(sum((x - mean_a) ** 2 for x in a) * sum((y - mean_b) ** 2 for y in b))
+    return above / below if below else 0.0
+
+
 def likeness(one, other):
     """How alike the courses of two sounds are: the correlation of their envelopes, best of ±0.2 s."""
-
-    def correlation(a, b):
-        count = min(len(a), len(b))
-        if count < 25:
-            return 0.0
-        a, b = a[:count], b[:count]
-        mean_a, mean_b = sum(a) / count, sum(b) / count
-        above = sum((x - mean_a) * (y - mean_b) for x, y in zip(a, b))
-        below = math.sqrt(sum((x - mean_a) ** 2 for x in a) * sum((y - mean_b) ** 2 for y in b))
-        return above / below if below else 0.0
 
     a, b = envelope(one), envelope(other)
     return max(max(correlation(a[lag:], b), correlation(a, b[lag:])) for lag in range(11))
@@ -234,8 +236,30 @@ def same_sound(got, wanted):
     assert abs(length - other_length) <= max(0.3, other_length / 10), "%.2f s, not %.2f" % (length, other_length)
     decibels = 20 * math.log10(max(level, 1) / max(other_level, 1))
     assert abs(decibels) <= 3, "%.1f dB off" % decibels
+    # The same sentence has 0.97 and more over any codec, another one 0.2 at most; a busy computer that
+    # held a packet back for a tenth of a second takes some of it.
     alike = likeness(got, wanted)
-    assert alike > 0.8, "it goes another way: %.2f" % alike
+    assert alike > 0.6, "it goes another way: %.2f" % alike
+
+
+# A sentence, and its course as the speech engine made it once: the mean level of each 100 ms. What one
+# of our telephones hears comes from the same server as what is judged; this does not.
+SENTENCE = "This sentence is heard by another telephone."
+COURSE = [
+    6537, 1864, 1080, 9886, 5325, 9027, 501, 4873, 350, 5973, 3912, 5945,
+    7397, 7481, 7199, 6315, 1814, 5646, 5902, 548, 6745, 7812, 5794,
+]  # fmt: skip
+
+
+def is_the_sentence(sound):
+    """As long as the sentence is, as loud, and with its course: not too quick, no noise, no other."""
+    levels = envelope(sound)
+    assert abs(len(levels) / 5 - len(COURSE)) <= 3, "%.2f s, not %.2f" % (len(levels) / 50, len(COURSE) / 10)
+    heard = [sum(levels[at : at + 5]) / 5 for at in range(0, len(levels) - 4, 5)]
+    decibels = 20 * math.log10(max(sum(heard) / len(heard), 1) / (sum(COURSE) / len(COURSE)))
+    assert abs(decibels) <= 3, "%.1f dB off" % decibels
+    alike = max(correlation(heard, COURSE), correlation(heard[1:], COURSE), correlation(heard, COURSE[1:]))
+    assert alike > 0.6, "it goes another way: %.2f" % alike
 
 
 def from_pcmu(byte):

@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import switchboard as sb  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SENTENCE = "This sentence is heard by another telephone."
+SENTENCE = sb.SENTENCE
 DOMAIN = sb.Domain("sipp")
 
 
@@ -101,6 +101,7 @@ def call_in(transport):
     # The far end hung up: the record says so.
     sb.status({"sid": form["CallSid"]}, "completed")
     assert len(ear.packets) > 100, "only %d RTP packets" % len(ear.packets)
+    sb.is_the_sentence(ear.sound())
     sb.same_sound(ear.sound(), reference())
 
 

@@ -19,6 +19,7 @@ mod sound;
 mod usage;
 mod whole_call;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -123,13 +124,14 @@ impl Measurement {
 }
 
 /// What can be measured, in this order, each on a server of its own.
-const MEASUREMENTS: [Measurement; 9] = [
+const MEASUREMENTS: [Measurement; 10] = [
     Measurement::short("ready", ready::empty),
     Measurement::short("endpoint", endpoint::measure),
     Measurement::short("whole-call", whole_call::measure),
     Measurement::short("signalling", signalling::measure),
     Measurement::short("bridge", bridge::measure),
     Measurement::short("browser", browser::measure),
+    Measurement::long("bridge-2000", bridge::two_thousand),
     Measurement::long("against", against::measure),
     Measurement::long("memory", memory::measure),
     Measurement::long("ready-full", ready::full),
@@ -195,6 +197,15 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
 /// Builds the server and this program for release, and runs that: an unoptimised load would take
 /// the CPU from what it measures.
 fn again_when_built(root: &Path) -> anyhow::Result<()> {
+    built(root, std::env::args_os().skip(1))
+}
+
+/// One measurement with its usual load; fails when its figures do not count.
+pub fn alone(root: &Path, name: &str) -> anyhow::Result<()> {
+    built(root, ["bench", "--only", name].map(Into::into))
+}
+
+fn built(root: &Path, arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     let packages = ["--package", "server", "--package", "xtask"];
     let build = ["build", "--release", "--locked", "--quiet"];
     let status = test::cargo(root).args(build).args(packages).status()?;
@@ -205,7 +216,7 @@ fn again_when_built(root: &Path) -> anyhow::Result<()> {
         .map_or(root.join("target"), PathBuf::from)
         .join("release");
     let mut again = Command::new(programs.join("xtask"));
-    again.args(std::env::args_os().skip(1));
+    again.args(arguments);
     again.arg("--programs").arg(&programs);
     let status = again.status().context("starting the release build")?;
     if !status.success() {

@@ -6,6 +6,9 @@
 //! (`nesting::text_beside_nouns`: the file, then the function). What counts as a test is text in
 //! `scenarios/`, in `counterparts/`, in a `tests/` folder of a crate, and below the line
 //! `#[cfg(test)]` of any other file.
+//!
+//! A fact that only suites in `counterparts/` show is counted apart: those need software of others, and
+//! say "not run" where it is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -39,6 +42,8 @@ struct Fact {
     /// The tests its line names: file and function.
     tests: Vec<(String, String)>,
     proven: bool,
+    /// No test of our own shows it.
+    foreign: bool,
 }
 
 /// The part of a file that is test.
@@ -102,7 +107,12 @@ fn renewed(root: &Path) -> anyhow::Result<String> {
 
 /// Marks the facts that are proven; an error when a page names a test that is not there.
 fn prove(pages: &mut BTreeMap<String, Page>, tests: &[Tests]) -> anyhow::Result<()> {
-    let named: BTreeSet<String> = tests.iter().flat_map(|tests| named(&tests.text)).collect();
+    let (foreign, own): (Vec<&Tests>, Vec<&Tests>) =
+        (tests.iter()).partition(|tests| tests.path.starts_with("counterparts"));
+    let all = |tests: Vec<&Tests>| -> BTreeSet<String> {
+        tests.iter().flat_map(|tests| named(&tests.text)).collect()
+    };
+    let (foreign, own) = (all(foreign), all(own));
     for fact in pages.values_mut().flat_map(|page| &mut page.facts) {
         for test in &fact.tests {
             if !tests.iter().any(|tests| tests.have(test)) {
@@ -113,7 +123,9 @@ fn prove(pages: &mut BTreeMap<String, Page>, tests: &[Tests]) -> anyhow::Result<
                 );
             }
         }
-        fact.proven = !fact.tests.is_empty() || named.contains(&fact.number);
+        let ours = !fact.tests.is_empty() || own.contains(&fact.number);
+        fact.foreign = !ours && foreign.contains(&fact.number);
+        fact.proven = ours || fact.foreign;
     }
     Ok(())
 }
@@ -184,6 +196,7 @@ fn fact(line: &str) -> Option<Fact> {
         number: number.to_owned(),
         tests,
         proven: false,
+        foreign: false,
     })
 }
 
@@ -220,9 +233,10 @@ fn named(text: &str) -> BTreeSet<String> {
 }
 
 fn table(pages: &BTreeMap<String, Page>) -> String {
-    let mut text =
-        String::from("| page | facts | proven by a test | not proven |\n|---|---:|---:|---|\n");
-    let (mut facts, mut proven) = (0, 0);
+    let mut text = String::from(
+        "| page | facts | proven by a test | of these only with software of others | not proven |\n|---|---:|---:|---:|---|\n",
+    );
+    let (mut facts, mut proven, mut foreign) = (0, 0, 0);
     for (name, Page { title, facts: list }) in
         pages.iter().filter(|(_, page)| !page.facts.is_empty())
     {
@@ -232,16 +246,20 @@ fn table(pages: &BTreeMap<String, Page>) -> String {
             .map(|fact| fact.number.as_str())
             .collect();
         let closed = list.len() - open.len();
+        let theirs = list.iter().filter(|fact| fact.foreign).count();
         facts += list.len();
         proven += closed;
+        foreign += theirs;
         let open = open.join(", ");
         let line = format!(
-            "| [{title}](docs/compat/{name}.md) | {} | {closed} | {open} |\n",
+            "| [{title}](docs/compat/{name}.md) | {} | {closed} | {theirs} | {open} |\n",
             list.len()
         );
         text.push_str(&line.replace("|  |", "| |"));
     }
-    text.push_str(&format!("| **all** | **{facts}** | **{proven}** | |\n"));
+    text.push_str(&format!(
+        "| **all** | **{facts}** | **{proven}** | **{foreign}** | |\n"
+    ));
     text
 }
 
@@ -297,6 +315,27 @@ mod tests {
     }
 
     #[test]
+    fn what_only_others_show_is_told_apart() {
+        let text = "- **sip-1** calls\n- **sip-2** rings\n- **sip-3** ends";
+        let mut pages = BTreeMap::from([("sip".to_owned(), page("sip", text))]);
+        let tests = |path: &str, text: &str| Tests {
+            path: path.into(),
+            text: text.to_owned(),
+        };
+        let tests = [
+            tests("counterparts/sipp/suite.py", "# sip-1\n# sip-2"),
+            tests("scenarios/rings.call", "# sip-2"),
+        ];
+        prove(&mut pages, &tests).expect("no test is named");
+        let told: Vec<_> = pages["sip"]
+            .facts
+            .iter()
+            .map(|f| (f.proven, f.foreign))
+            .collect();
+        assert_eq!(told, [(true, true), (true, false), (false, false)]);
+    }
+
+    #[test]
     fn tests_name_facts_in_comments_and_in_names() {
         let found = named("// proves gather-4 and sip-trunk-12\nfn an_empty_dial_7_is_next() {}");
         for number in ["gather-4", "sip-trunk-12", "dial-7"] {
@@ -335,9 +374,12 @@ mod tests {
         )]);
         let table = table(&pages);
         assert!(
-            table.contains("| [Say](docs/compat/say.md) | 2 | 1 | say-2 |"),
+            table.contains("| [Say](docs/compat/say.md) | 2 | 1 | 0 | say-2 |"),
             "{table}"
         );
-        assert!(table.contains("| **all** | **2** | **1** | |"), "{table}");
+        assert!(
+            table.contains("| **all** | **2** | **1** | **0** | |"),
+            "{table}"
+        );
     }
 }

@@ -83,8 +83,9 @@ impl Report {
         tally.failed == 0
     }
 
-    /// Prints the table and the closing line; true when nothing failed and something ran.
-    pub fn close(&self) -> bool {
+    /// Prints the table and the closing line; true when nothing failed and something ran, and, if
+    /// that is required, nothing was left out.
+    pub fn close(&self, all_required: bool) -> bool {
         let mut total = Tally::default();
         let width = self
             .rows
@@ -120,7 +121,10 @@ impl Report {
             0 => println!("{passed} passed, {failed} failed"),
             _ => println!("{passed} passed, {failed} failed, {skipped} skipped"),
         }
-        failed == 0 && passed > 0
+        if all_required && skipped > 0 {
+            println!("what was not run was required");
+        }
+        failed == 0 && passed > 0 && !(all_required && skipped > 0)
     }
 }
 
@@ -136,4 +140,21 @@ pub enum Outcome {
 fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_run_passes_only_where_it_is_not_required() {
+        let mut report = Report::new();
+        report.step("unit", || Ok(Outcome::Ran(Tally::one(true))));
+        assert!(report.close(true));
+        report.step("sipp", || Ok(Outcome::NotRun("no sipp".to_owned())));
+        assert!(report.close(false));
+        assert!(!report.close(true));
+        report.step("fails", || Ok(Outcome::Ran(Tally::one(false))));
+        assert!(!report.close(false));
+    }
 }

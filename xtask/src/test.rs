@@ -8,26 +8,29 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::report::{Outcome, Report, Tally};
-use crate::{command, compat, counterparts, fuzz, install, sim};
+use crate::{bench, command, compat, counterparts, fuzz, install, sim};
 
 /// No step of cargo's may take longer: a cold build on two cores stays well below it.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
 /// Seeds of the long simulation.
 const NIGHTLY_SEEDS: u64 = 100_000;
 /// What `--nightly` adds.
-const NIGHTLY: [&str; 3] = ["simulation", "kills", "fuzz"];
+const NIGHTLY: [&str; 4] = ["simulation", "kills", "memory", "fuzz"];
 
 /// What to run.
 #[derive(Args)]
 pub struct Options {
     /// Also what takes too long for every day: the simulation over many more seeds, kills at other
-    /// moments, and every fuzz target.
+    /// moments, memory after 10,000 calls, and every fuzz target.
     #[arg(long)]
     nightly: bool,
     /// Only this: format, clippy, compat, cargo, a counterpart suite, or one of the nightly
-    /// suites simulation, kills, fuzz. May be repeated.
+    /// suites simulation, kills, memory, fuzz. May be repeated.
     #[arg(long, value_name = "SUITE")]
     only: Vec<String>,
+    /// A suite that could not run fails.
+    #[arg(long)]
+    require_all: bool,
     /// Do not install anything; suites that lack their counterpart say "not run".
     #[arg(long)]
     no_install: bool,
@@ -138,10 +141,17 @@ pub fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
             Ok(Outcome::Ran(command::count(&mut cargo, LIMIT)?))
         });
     }
+    if nightly("memory") {
+        // A program of its own: it is built for release, and fails when memory does not come back.
+        report.step("memory after 10,000 calls", || {
+            bench::alone(root, "memory")?;
+            Ok(Outcome::Ran(Tally::one(true)))
+        });
+    }
     if nightly("fuzz") {
         report.step("fuzz", || fuzz::nightly(root));
     }
-    match report.close() {
+    match report.close(options.require_all) {
         true => Ok(()),
         false => bail!("not all tests passed"),
     }

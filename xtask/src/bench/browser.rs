@@ -1,42 +1,56 @@
-//! P8, P10: browser legs bridged to SIP, and what a registered page costs that does nothing.
+//! P8, P9, P10: browser legs bridged to SIP, and what a registered page costs that does nothing.
 //!
 //! Our callers call a number whose document dials a page. The pages speak the SDKs' signalling over
 //! a WebSocket and DTLS-SRTP over UDP (`str0m`, full ICE, DTLS client). Each sends back every packet
-//! that it hears: a caller hears its own sound after two passages through the server.
+//! that it hears: a caller hears its own sound after two passages through the server. Pages that speak
+//! Opus send that back; what telephones then hear was coded anew twice and cannot be told apart, so
+//! that packets are counted, not named.
 
 mod page;
+mod tls;
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
 use super::bridge::{self, Callable};
-use super::report::{Figure, Finding, Target};
+use super::phone::{End, Load};
+use super::report::{Figure, Finding, Target, quantile};
 use super::usage::Usage;
 use super::{Bench, Options};
-use page::{Pages, Socket, token};
+use page::{Pages, Socket, Speech, token};
 
 /// How long registered pages are left alone before their memory is looked at.
 const REST: Duration = Duration::from_secs(1);
+/// Calls to pages set up per second, one run each, until one is not clean.
+const RATES: [f64; 6] = [10.0, 20.0, 40.0, 80.0, 120.0, 160.0];
+/// How long each of these runs begins calls, in seconds.
+const SECONDS: f64 = 3.0;
+/// By when the last of them must have its media connected.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The share of the packets of sound coded anew that must arrive.
+const WHOLE: f64 = 0.98;
 
 /// Measures idle pages, then calls.
 pub fn measure(bench: &Bench, options: &Options) -> anyhow::Result<Finding> {
     allow_files();
-    let mut figures = idle(bench, options.idle)?;
+    let mut figures = idle(bench, options.idle, false)?;
+    figures.extend(idle(bench, options.idle, true)?);
     let mut faults = Vec::new();
     bench.answer_with("/client")?;
-    let pages = Pages::start(bench, options.browsers)?;
     let callable = Callable {
         server: bench.sip()?,
         dial: bench.dial()?,
         process: Some(bench.server()),
         called: false,
     };
+    let pages = Pages::start(bench, options.browsers, Speech::Pcmu)?;
     bridge::run(bench, &callable, options.browsers.min(5), 1.0)?;
     bench.say("thrown away: the first run");
+    pages.forget_delays();
     let run = bridge::run(bench, &callable, options.browsers, options.seconds)?;
     faults.extend(run.faults());
-    let per_set_up = run.set_up_cpu_ms();
+    let [mut there, mut direct] = pages.delays();
     figures.extend([
         Figure::new(
             "cpu_per_call",
@@ -47,27 +61,40 @@ pub fn measure(bench: &Bench, options: &Options) -> anyhow::Result<Finding> {
         Figure::new(
             "cpu_per_set_up",
             "ms, with the sound of the first second",
-            per_set_up,
-        ),
-        Figure::new(
-            "set_ups_per_second",
-            "of one core",
-            1000.0 / per_set_up.max(f64::MIN_POSITIVE),
+            run.set_up_cpu_ms(),
         ),
         Figure::new(
             "delay_added_both_ways_p99",
-            "ms, there and back, against a direct path",
+            "ms, there and back, against a bare datagram",
             run.delay_added_p99(),
+        ),
+        Figure::new(
+            "delay_one_way_median",
+            "ms, telephone to page",
+            quantile(&mut there, 0.5),
+        ),
+        Figure::new("delay_one_way_p99", "ms", quantile(&mut there, 0.99)),
+        Figure::new(
+            "delay_direct_median",
+            "ms, two peers without a server",
+            quantile(&mut direct, 0.5),
+        ),
+        Figure::new("delay_direct_p99", "ms", quantile(&mut direct, 0.99)),
+        Figure::new(
+            "delay_one_way_added_p99",
+            "ms, against the direct peers",
+            quantile(&mut there, 0.99) - quantile(&mut direct, 0.99),
         ),
         Figure::new("pages_that_talked", "", pages.connected() as f64),
     ]);
-    if let Some(fault) = pages.fault() {
-        faults.push(fault);
-    }
+    faults.extend(pages.fault());
+    drop(pages);
+    figures.extend(opus(bench, &callable, options, &mut faults)?);
+    figures.extend(set_ups(bench, &callable, &mut faults)?);
     Ok(Finding {
         name: "browser".to_owned(),
         what: format!(
-            "{} registered pages at rest; {} SIP calls to pages that send back what they hear, PCMU, held {} s",
+            "{} registered pages at rest; {} SIP calls to pages that send back what they hear, PCMU, then Opus, held {} s each; calls set up at rising rates",
             options.idle, options.browsers, options.seconds
         ),
         figures,
@@ -75,14 +102,110 @@ pub fn measure(bench: &Bench, options: &Options) -> anyhow::Result<Finding> {
     })
 }
 
+/// Calls to pages that speak Opus: coded anew in both directions.
+fn opus(
+    bench: &Bench,
+    callable: &Callable,
+    options: &Options,
+    faults: &mut Vec<String>,
+) -> anyhow::Result<Vec<Figure>> {
+    let pages = Pages::start(bench, options.browsers, Speech::Opus)?;
+    bridge::run(bench, callable, options.browsers.min(5), 1.0)?;
+    let before = pages.heard();
+    let run = bridge::run(bench, callable, options.browsers, options.seconds)?;
+    faults.extend(run.faults_besides_loss());
+    let expected = options.browsers as f64 * options.seconds * 50.0;
+    let heard = (pages.heard() - before) as f64;
+    let back = run.recoded() as f64;
+    // What is said before and after the counted time comes on top.
+    for (came, whom) in [(heard, "pages"), (back, "telephones")] {
+        if came < expected * WHOLE {
+            faults.push(format!(
+                "Opus: {whom} heard {came} packets of at least {expected}"
+            ));
+        }
+    }
+    faults.extend(pages.fault());
+    Ok(vec![
+        Figure::new(
+            "opus_cpu_per_call",
+            "% of a core, Opus to PCMU and back",
+            run.cpu_percent_per_call(),
+        )
+        .against("P9", Target::Most(0.25)),
+        Figure::new("opus_packets_to_pages", "", heard),
+        Figure::new("opus_packets_to_telephones", "", back),
+    ])
+}
+
+/// Calls that are set up and hung up, at rising rates: ICE, DTLS, and the answer of the page.
+fn set_ups(
+    bench: &Bench,
+    callable: &Callable,
+    faults: &mut Vec<String>,
+) -> anyhow::Result<Vec<Figure>> {
+    let most = RATES.iter().fold(0.0_f64, |most, rate| most.max(*rate)) * SECONDS;
+    let pages = Pages::start(bench, most as usize, Speech::Pcmu)?;
+    let (mut clean, mut dirty) = (0.0, None);
+    for rate in RATES {
+        let calls = (rate * SECONDS) as usize;
+        let before = pages.connected();
+        bench.phones.begin(Load {
+            calls,
+            rate,
+            server: callable.server,
+            dial: callable.dial.clone(),
+            end: End::Later,
+            sound: None,
+        })?;
+        let answered = bench
+            .phones
+            .wait(Duration::from_secs_f64(SECONDS) + PATIENCE, |call| {
+                call.answered.is_some() || call.refused.is_some()
+            });
+        let end = Instant::now() + PATIENCE;
+        while pages.connected() - before < calls && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let connected = pages.connected() - before;
+        let late = bench.phones.calls().iter().any(|call| call.repeated > 0);
+        bench.phones.hang_up(1000.0);
+        bench.phones.wait(PATIENCE, |call| {
+            call.answered.is_none() || call.ended.is_some()
+        });
+        bench.say(&format!(
+            "{rate} set-ups/s: {connected} of {calls} connected"
+        ));
+        if !answered || late || connected < calls {
+            dirty = Some((rate, calls - connected.min(calls)));
+            break;
+        }
+        clean = rate;
+    }
+    faults.extend(pages.fault());
+    if clean == 0.0 {
+        faults.push("no rate of set-ups was clean".to_owned());
+    }
+    let mut figures = vec![Figure::new(
+        "set_ups_per_second_clean",
+        "per s, answered in time and connected",
+        clean,
+    )];
+    if let Some((rate, missing)) = dirty {
+        figures.push(Figure::new("set_ups_not_clean_at", "per s", rate));
+        figures.push(Figure::new("there_not_connected", "calls", missing as f64));
+    }
+    Ok(figures)
+}
+
 /// What registered pages cost that do nothing.
-fn idle(bench: &Bench, count: usize) -> anyhow::Result<Vec<Figure>> {
+fn idle(bench: &Bench, count: usize, secure: bool) -> anyhow::Result<Vec<Figure>> {
     let usage = || Usage::of(bench.server());
     let open = |from: usize, count: usize| -> anyhow::Result<Vec<Socket>> {
         (from..from + count)
             .map(|at| {
                 let identity = format!("idle{at}");
-                Socket::registered(bench, &token(bench, &identity)?)
+                Socket::registered(bench, &token(bench, &identity)?, secure)
                     .with_context(|| format!("registering {identity}"))
             })
             .collect()
@@ -97,12 +220,24 @@ fn idle(bench: &Bench, count: usize) -> anyhow::Result<Vec<Figure>> {
     let used = usage()? - before;
     drop(sockets);
     let each = |sum: f64| sum / count as f64;
-    Ok(vec![
-        Figure::new("memory_per_registered_page", "KiB", each(used.rss_kib))
-            .against("P10", Target::Most(20.0)),
-        Figure::new("cpu_per_registration", "ms", each(used.cpu_ms)),
-        Figure::new(
+    let (memory, cpu, rate) = match secure {
+        // SDKs always speak TLS: this is what a page costs.
+        true => (
+            "memory_per_registered_page_over_tls",
+            "cpu_per_registration_over_tls",
+            "registrations_per_second_over_tls",
+        ),
+        false => (
+            "memory_per_registered_page",
+            "cpu_per_registration",
             "registrations_per_second",
+        ),
+    };
+    Ok(vec![
+        Figure::new(memory, "KiB", each(used.rss_kib)).against("P10", Target::Most(20.0)),
+        Figure::new(cpu, "ms", each(used.cpu_ms)),
+        Figure::new(
+            rate,
             "one after the other",
             count as f64 / took.as_secs_f64(),
         ),

@@ -145,7 +145,7 @@ pub fn measure(_bench: &Bench, _options: &Options) -> anyhow::Result<Finding> {
         ),
         figures: vec![
             Figure::new("called_party_per_call", "ms", per_call(&callee))
-                .against("P3", Target::Most(0.15)),
+                .against("P3 (SIP alone)", Target::Most(0.15)),
             Figure::new("caller_per_call", "ms", per_call(&caller)),
             Figure::new(
                 "calls_per_second",

@@ -134,7 +134,7 @@ pub fn table(findings: &[Finding]) -> String {
         let _ = writeln!(text, "\n{}: {}", finding.name, finding.what);
         let _ = writeln!(
             text,
-            "  {:<4} {:<46} {:>14} {:>14} {:>8}",
+            "  {:<14} {:<46} {:>14} {:>14} {:>8}",
             "", "", "measured", "target", "ratio"
         );
         for figure in &finding.figures {
@@ -149,7 +149,7 @@ pub fn table(findings: &[Finding]) -> String {
             let label = format!("{}, {}", figure.name.replace('_', " "), figure.unit);
             let _ = writeln!(
                 text,
-                "  {:<4} {:<46} {:>14} {:>14} {:>8}",
+                "  {:<14} {:<46} {:>14} {:>14} {:>8}",
                 figure.target_id,
                 label,
                 shown(figure.measured),

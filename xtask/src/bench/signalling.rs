@@ -52,8 +52,10 @@ pub fn measure(bench: &Bench, _options: &Options) -> anyhow::Result<Finding> {
     };
     let mut figures = vec![
         Figure::new("calls_per_second_clean", "per s", best.rate)
-            .against("P3", Target::Least(3000.0)),
-        Figure::new("cpu_per_call", "ms", best.cpu_ms_per_call()).against("P3", Target::Most(0.15)),
+            .against("P3 (whole)", Target::Least(3000.0)),
+        // With the fetch and the record, which the target leaves out: `endpoint` is SIP alone.
+        Figure::new("cpu_per_call", "ms", best.cpu_ms_per_call())
+            .against("P3 (whole)", Target::Most(0.15)),
         Figure::new("invite_to_200_median", "ms", best.median_ms),
         Figure::new("invite_to_200_p99", "ms", best.p99_ms),
         Figure::new(

@@ -368,6 +368,22 @@ fn hex(into: &mut [u8], mut number: u64) {
     }
 }
 
+/// How long ago a payload of the counted phase left, if it is one of ours.
+pub fn age(payload: &[u8]) -> Option<Duration> {
+    let rest = payload.get(..37)?.strip_prefix(MARK)?;
+    let digits = std::str::from_utf8(&rest[17..33]).ok()?;
+    let left = u64::from_str_radix(digits, 16).ok()?;
+    let counted = rest[0] == b'0' + Phase::Counted as u8;
+    counted.then(|| Duration::from_nanos(wall().saturating_sub(left)))
+}
+
+/// A payload of the counted phase that leaves now.
+pub fn stamped() -> Vec<u8> {
+    let mut packet = [b'0'; 12 + PAYLOAD];
+    write(&mut packet, 0, 0, Phase::Counted as u8, 0);
+    packet[12..].to_vec()
+}
+
 /// Phase, stream, number and time of a packet, if it is one of ours.
 fn read(packet: &[u8]) -> Option<(usize, usize, u32, u64)> {
     let payload = packet.get(12..49)?.strip_prefix(MARK)?;
@@ -453,6 +469,14 @@ mod tests {
         assert!(wall() - left < 1_000_000_000);
         packet[13] = 0;
         assert_eq!(read(&packet), None);
+    }
+
+    #[test]
+    fn a_payload_tells_its_age() {
+        let payload = stamped();
+        assert!(age(&payload).expect("it is ours") < Duration::from_secs(1));
+        assert_eq!(age(&payload[1..]), None);
+        assert_eq!(age(&payload[..20]), None);
     }
 
     #[test]

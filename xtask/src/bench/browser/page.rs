@@ -3,7 +3,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,14 +12,16 @@ use anyhow::{Context, bail};
 use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use str0m::change::SdpOffer;
-use str0m::media::Mid;
+use str0m::change::{SdpAnswer, SdpOffer};
+use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 use super::super::Bench;
 use super::super::api::base64;
+use super::super::sound::{age, stamped};
+use super::tls::{self, Stream};
 
 /// How long the server may take to answer a frame.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,6 +29,30 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(2);
 /// Largest datagram.
 const LARGEST: usize = 2000;
+/// How often the direct pair sends.
+const FRAME: Duration = Duration::from_millis(20);
+
+/// What the pages speak.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Speech {
+    /// What telephones speak.
+    Pcmu,
+    /// What browsers prefer.
+    Opus,
+}
+
+impl Speech {
+    fn config(self) -> RtcConfig {
+        let config = RtcConfig::new()
+            .set_rtp_mode(true)
+            .set_stats_interval(None)
+            .clear_codecs();
+        match self {
+            Speech::Pcmu => config.enable_pcmu(true, false),
+            Speech::Opus => config.enable_opus(true, false),
+        }
+    }
+}
 
 /// An access token for a page that is only called.
 pub fn token(bench: &Bench, identity: &str) -> anyhow::Result<String> {
@@ -64,17 +90,22 @@ fn base64url(bytes: &[u8]) -> String {
 
 /// A WebSocket (RFC 6455) that never waits once it is registered.
 pub struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     buffer: Vec<u8>,
 }
 
 impl Socket {
-    /// Opens one and registers.
-    pub fn registered(bench: &Bench, token: &str) -> anyhow::Result<Self> {
-        let host = bench.fact("api")?.trim_start_matches("http://").to_owned();
-        let mut stream = TcpStream::connect(&host)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+    /// Opens one and registers; over TLS, as every SDK does it, if `secure`.
+    pub fn registered(bench: &Bench, token: &str, secure: bool) -> anyhow::Result<Self> {
+        let api = bench.fact(if secure { "api_tls" } else { "api" })?;
+        let host = api.rsplit('/').next().unwrap_or(api).to_owned();
+        let tcp = TcpStream::connect(&host)?;
+        tcp.set_nodelay(true)?;
+        tcp.set_read_timeout(Some(PATIENCE))?;
+        let mut stream = match secure {
+            true => tls::connect(tcp)?,
+            false => Stream::Plain(tcp),
+        };
         let request = format!(
             "GET /signal HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -98,7 +129,7 @@ impl Socket {
         socket.wait("connected")?;
         socket.say("register", &json!({"media": {"audio": true}}))?;
         socket.wait("ready")?;
-        socket.stream.set_nonblocking(true)?;
+        socket.stream.tcp().set_nonblocking(true)?;
         Ok(socket)
     }
 
@@ -191,22 +222,19 @@ struct Media {
     udp: UdpSocket,
     at: SocketAddr,
     mid: Mid,
+    /// Whether what is heard is sent back.
+    echo: bool,
     sent: u64,
     wait: Instant,
 }
 
 impl Media {
     /// Media and our answer to the server's offer.
-    fn answer(offer: &str) -> anyhow::Result<(Self, String)> {
+    fn answer(offer: &str, speech: Speech) -> anyhow::Result<(Self, String)> {
         let udp = UdpSocket::bind("127.0.0.1:0")?;
         udp.set_nonblocking(true)?;
         let (at, now) = (udp.local_addr()?, Instant::now());
-        let mut rtc = RtcConfig::new()
-            .set_rtp_mode(true)
-            .set_stats_interval(None)
-            .clear_codecs()
-            .enable_pcmu(true, false)
-            .build(now);
+        let mut rtc = speech.config().build(now);
         rtc.add_local_candidate(Candidate::host(at, Protocol::Udp)?);
         let answer = rtc
             .sdp_api()
@@ -222,6 +250,7 @@ impl Media {
             udp,
             at,
             mid,
+            echo: true,
             sent: 0,
             wait: now,
         };
@@ -229,24 +258,29 @@ impl Media {
     }
 
     /// Reads, lets time pass, sends; counts itself once it is connected.
-    fn advance(&mut self, connected: &AtomicUsize) -> anyhow::Result<()> {
+    fn advance(&mut self, shared: &Shared, delays: &mut Vec<f64>) -> anyhow::Result<()> {
         let mut datagram = [0; LARGEST];
         while let Ok((length, from)) = self.udp.recv_from(&mut datagram) {
             let now = Instant::now();
             if let Ok(receive) = Receive::new(Protocol::Udp, from, self.at, &datagram[..length]) {
                 self.rtc.handle_input(Input::Receive(now, receive))?;
-                self.drain(now, connected)?;
+                self.drain(now, shared, delays)?;
             }
         }
         let now = Instant::now();
         if self.wait <= now {
             self.rtc.handle_input(Input::Timeout(now))?;
-            self.drain(now, connected)?;
+            self.drain(now, shared, delays)?;
         }
         Ok(())
     }
 
-    fn drain(&mut self, now: Instant, connected: &AtomicUsize) -> anyhow::Result<()> {
+    fn drain(
+        &mut self,
+        now: Instant,
+        shared: &Shared,
+        delays: &mut Vec<f64>,
+    ) -> anyhow::Result<()> {
         loop {
             match self.rtc.poll_output()? {
                 Output::Timeout(at) => {
@@ -257,12 +291,19 @@ impl Media {
                     self.udp.send_to(&transmit.contents, transmit.destination)?;
                 }
                 Output::Event(Event::Connected) => {
-                    connected.fetch_add(1, Ordering::Relaxed);
+                    shared.connected.fetch_add(1, Ordering::Relaxed);
                 }
                 Output::Event(Event::RtpPacket(packet)) => {
                     let mut payload = packet.payload.to_vec();
+                    shared.heard.fetch_add(1, Ordering::Relaxed);
+                    let age = age(&payload);
+                    delays.extend(age.map(|age| age.as_secs_f64() * 1000.0));
+                    if !self.echo {
+                        continue;
+                    }
+                    let ours = payload.starts_with(b"SBxt");
                     // The last digit of the stream's number: from now on the called party's.
-                    if let Some(digit) = payload.get_mut(12) {
+                    if let Some(digit) = payload.get_mut(12).filter(|_| ours) {
                         *digit = match *digit {
                             b'0'..=b'9' => *digit | 1,
                             // a, c, e stand for even numbers.
@@ -290,9 +331,75 @@ impl Media {
     }
 }
 
+/// Two peers of one program, connected to each other without a server: what the path, the encryption
+/// and our own looking cost, at the same time and in the same thread as the pages.
+struct Pair {
+    ends: [Media; 2],
+    due: Instant,
+    shared: Shared,
+}
+
+impl Pair {
+    fn new(speech: Speech) -> anyhow::Result<Self> {
+        let udp = UdpSocket::bind("127.0.0.1:0")?;
+        udp.set_nonblocking(true)?;
+        let (at, now) = (udp.local_addr()?, Instant::now());
+        let mut rtc = speech.config().build(now);
+        rtc.add_local_candidate(Candidate::host(at, Protocol::Udp)?);
+        let mut change = rtc.sdp_api();
+        let mid = change.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
+        let (offer, pending) = change.apply().context("a medium was added")?;
+        let (callee, answer) = Media::answer(&offer.to_sdp_string(), speech)?;
+        let answer = SdpAnswer::from_sdp_string(&answer)?;
+        rtc.sdp_api().accept_answer(pending, answer)?;
+        let caller = Media {
+            rtc,
+            udp,
+            at,
+            mid,
+            echo: false,
+            sent: 0,
+            wait: now,
+        };
+        let callee = Media {
+            echo: false,
+            ..callee
+        };
+        Ok(Self {
+            ends: [caller, callee],
+            due: now + FRAME,
+            shared: Shared::default(),
+        })
+    }
+
+    /// The second end hears what the first one says.
+    fn advance(&mut self, direct: &mut Vec<f64>) -> anyhow::Result<()> {
+        let now = Instant::now();
+        let [caller, callee] = &mut self.ends;
+        if self.due <= now && caller.rtc.is_connected() {
+            self.due = now + FRAME;
+            caller.sent += 1;
+            let time = (caller.sent * 160) as u32;
+            let packet = RtpWrite::new(0.into(), caller.sent.into(), time, now, stamped());
+            let mut api = caller.rtc.direct_api();
+            if let Some(stream) = api.stream_tx_by_mid(caller.mid, None) {
+                stream.write_rtp(packet);
+            }
+            caller.rtc.handle_input(Input::Timeout(now))?;
+            caller.drain(now, &self.shared, &mut Vec::new())?;
+        }
+        caller.advance(&self.shared, &mut Vec::new())?;
+        callee.advance(&self.shared, direct)
+    }
+}
+
+#[derive(Default)]
 struct Shared {
     ended: AtomicBool,
     connected: AtomicUsize,
+    heard: AtomicU64,
+    /// One-way delays to the pages, and between the direct pair, in milliseconds.
+    delays: Mutex<[Vec<f64>; 2]>,
     fault: Mutex<Option<String>>,
 }
 
@@ -304,28 +411,23 @@ pub struct Pages {
 
 impl Pages {
     /// Registers so many: `page00000` and on.
-    pub fn start(bench: &Bench, count: usize) -> anyhow::Result<Self> {
+    pub fn start(bench: &Bench, count: usize, speech: Speech) -> anyhow::Result<Self> {
         let mut pages = (0..count)
             .map(|at| {
                 let token = token(bench, &format!("page{at:05}"))?;
-                Ok((Socket::registered(bench, &token)?, None))
+                Ok((Socket::registered(bench, &token, false)?, None))
             })
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let shared = Arc::new(Shared {
-            ended: AtomicBool::new(false),
-            connected: AtomicUsize::new(0),
-            fault: Mutex::new(None),
-        });
+        let shared = Arc::new(Shared::default());
+        let mut pair = Pair::new(Speech::Pcmu)?;
         let own = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {
             while !own.ended.load(Ordering::Relaxed) {
                 let began = Instant::now();
-                for (socket, media) in &mut pages {
-                    if let Err(error) = advance(socket, media, &own.connected) {
-                        let mut fault = own.fault.lock().expect("nobody panics while holding it");
-                        *fault = Some(format!("{error:#}"));
-                        return;
-                    }
+                if let Err(error) = look(&mut pages, &mut pair, &own, speech) {
+                    let mut fault = own.fault.lock().expect("nobody panics while holding it");
+                    *fault = Some(format!("{error:#}"));
+                    return;
                 }
                 std::thread::sleep(LOOK.saturating_sub(began.elapsed()));
             }
@@ -339,6 +441,24 @@ impl Pages {
     /// How many calls had their media connected.
     pub fn connected(&self) -> usize {
         self.shared.connected.load(Ordering::Relaxed)
+    }
+
+    /// Packets of sound that they heard.
+    pub fn heard(&self) -> u64 {
+        self.shared.heard.load(Ordering::Relaxed)
+    }
+
+    /// One-way delays of sound to the pages, and between two peers without a server meanwhile, in
+    /// milliseconds. Both with what it takes until a thread looks that looks every 2 ms.
+    pub fn delays(&self) -> [Vec<f64>; 2] {
+        let delays = self.shared.delays.lock();
+        delays.expect("nobody panics while holding it").clone()
+    }
+
+    /// Forgets the delays so far.
+    pub fn forget_delays(&self) {
+        let delays = self.shared.delays.lock();
+        *delays.expect("nobody panics while holding it") = Default::default();
     }
 
     /// What went wrong, if anything did.
@@ -357,10 +477,36 @@ impl Drop for Pages {
     }
 }
 
+/// One page: its socket, and its media while it is in a call.
+type Page = (Socket, Option<Media>);
+
+/// Looks once at every page, and at the pair.
+fn look(
+    pages: &mut [Page],
+    pair: &mut Pair,
+    shared: &Shared,
+    speech: Speech,
+) -> anyhow::Result<()> {
+    let (mut there, mut direct) = (Vec::new(), Vec::new());
+    pair.advance(&mut direct)?;
+    for (socket, media) in pages {
+        advance(socket, media, shared, speech, &mut there)?;
+    }
+    if !(there.is_empty() && direct.is_empty()) {
+        let delays = shared.delays.lock();
+        let mut delays = delays.expect("nobody panics while holding it");
+        delays[0].extend(there);
+        delays[1].extend(direct);
+    }
+    Ok(())
+}
+
 fn advance(
     socket: &mut Socket,
     media: &mut Option<Media>,
-    connected: &AtomicUsize,
+    shared: &Shared,
+    speech: Speech,
+    delays: &mut Vec<f64>,
 ) -> anyhow::Result<()> {
     while socket.read()? {}
     while let Some(text) = socket.next() {
@@ -373,7 +519,7 @@ fn advance(
         match frame["type"].as_str() {
             Some("invite") => {
                 let offer = payload["sdp"].as_str().context("an invite has an offer")?;
-                let (made, answer) = Media::answer(offer)?;
+                let (made, answer) = Media::answer(offer, speech)?;
                 *media = Some(made);
                 socket.say(
                     "answer",
@@ -386,7 +532,7 @@ fn advance(
         }
     }
     if let Some(media) = media {
-        media.advance(connected)?;
+        media.advance(shared, delays)?;
     }
     Ok(())
 }
