@@ -46,6 +46,27 @@ export async function media(lane, sdk) {
     }
   });
 
+  // voice-client-63
+  await it('ends a call whose sound never comes', async (open) => {
+    const alice = await open(a, 440);
+    const way = await relay();
+    try {
+      way.cut(true);
+      await alice.page.evaluate((port) => (window.relay = port), way.port);
+      await without(alice, 'a=candidate:\\S+ 1 tcp .*\r\n');
+      await alice.do('connect', { To: 'hum' });
+      await alice.until('call.accept');
+      const sid = await alice.do('sid');
+      const began = Date.now();
+      await alice.until('call.disconnect', 30);
+      const took = Date.now() - began;
+      assert.ok(took > 5000, `${took} ms`);
+      await state(sid, 'completed');
+    } finally {
+      way.close();
+    }
+  });
+
   // voice-client-62
   await it('talks over TCP where UDP is not let through', async (open) => {
     const [alice, bob] = [await open(a, 440), await open(b, 700)];

@@ -55,6 +55,10 @@ pub struct Settings {
     pub validate_caller_ids_at_once: bool,
     /// Where the demo document is served: `VoiceUrl` of a number that is bought without any.
     pub demo_url: Option<String>,
+    /// What `Tokens` lists: `stun:` and `turn:` addresses (RFC 7064, RFC 7065).
+    pub ice_servers: Vec<String>,
+    /// What the TURN servers among them make their credentials of.
+    pub turn_secret: Option<String>,
     /// Requests under way at once; further ones are refused with 20429.
     pub requests_at_once: usize,
     /// Whether what would harm customers, like a bad network on purpose, is allowed.
@@ -70,6 +74,8 @@ impl Default for Settings {
             max_call_duration: Duration::from_secs(14_400),
             validate_caller_ids_at_once: true,
             demo_url: None,
+            ice_servers: Vec::new(),
+            turn_secret: None,
             requests_at_once: 1024,
             development: false,
         }

@@ -31,12 +31,30 @@ pub trait Browsers: Send + Sync {
         sid: UserDefinedMessageSubscriptionSid,
     ) -> Answering<'_, bool>;
 
+    /// The devices of an account that can be called.
+    fn clients(&self, account: AccountSid) -> Answering<'_, Vec<Client>>;
+
     /// Makes the network of the page that has a call bad, or good again.
     fn impair(
         &self,
         call: CallSid,
         impairment: Impairment,
     ) -> Answering<'_, Result<(), NotReached>>;
+}
+
+/// A device that can be called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// By this name.
+    pub identity: String,
+    /// The version of its SDK.
+    pub sdk: String,
+    /// Its browser, as that calls itself.
+    pub user_agent: String,
+    /// Since when it is connected.
+    pub since: Wall,
+    /// Calls that it takes part in or that ring there.
+    pub calls: usize,
 }
 
 /// Why nothing was done.

@@ -5,6 +5,7 @@ use axum::routing::{get, post};
 use serde::{Deserialize, Deserializer};
 
 pub mod applications;
+pub mod clients;
 pub mod health;
 pub mod impairment;
 pub mod phones;
@@ -18,6 +19,7 @@ pub(crate) fn routes() -> Router {
             "/_switchboard/v1/applications/{sid}",
             get(applications::fetch).post(applications::update),
         )
+        .route("/_switchboard/v1/clients", get(clients::list))
         .route("/_switchboard/v1/phones", get(phones::list))
         .route(
             "/_switchboard/v1/phones/{number}",

@@ -5,10 +5,11 @@
 mod common;
 
 use api::Settings;
-use api::browsers::{Impairment, NotReached, Revoked, Way};
+use api::browsers::{Client, Impairment, NotReached, Revoked, Way};
 use common::{MAIN, NUMBER, STRANGER, SUB, World};
 use model::account::KeyClass;
 use model::method::Method;
+use model::now::Wall;
 use serde_json::json;
 
 /// The path of a call.
@@ -94,6 +95,31 @@ async fn a_deleted_key_and_a_suspended_account_send_their_pages_offline() {
 }
 
 #[tokio::test]
+async fn who_can_be_called_by_name_is_shown() {
+    let world = World::new().await;
+    let client = |identity: &str, sdk: &str| Client {
+        identity: identity.to_owned(),
+        sdk: sdk.to_owned(),
+        user_agent: "Chromium".to_owned(),
+        since: Wall(1_600_000_000_000_000),
+        calls: 1,
+    };
+    *world.pages.clients.lock().unwrap() = vec![
+        (MAIN, client("alice", "1.15.1")),
+        (MAIN, client("alice", "2.12.4")),
+        (STRANGER, client("mallory", "2.12.4")),
+        (MAIN, client("bob", "2.12.4")),
+    ];
+    let shown = world.get("/_switchboard/v1/clients").await.ok(200);
+    let device = |sdk: &str| json!({"sdk": sdk, "user_agent": "Chromium", "since": "2020-09-13T12:26:40Z", "calls": 1});
+    let wanted = json!([
+        {"identity": "alice", "devices": [device("1.15.1"), device("2.12.4")]},
+        {"identity": "bob", "devices": [device("2.12.4")]},
+    ]);
+    assert_eq!(shown["clients"], wanted);
+}
+
+#[tokio::test]
 async fn a_network_is_made_bad_in_development_only() {
     let bad = r#"{"loss": 20, "delay_ms": 250, "direction": "to_browser"}"#;
     for development in [true, false] {
@@ -134,6 +160,37 @@ async fn a_network_is_made_bad_in_development_only() {
             world.raw(ask(wrong)).await.refused(400, 20422);
         }
     }
+}
+
+#[tokio::test]
+async fn a_token_lists_the_servers_of_the_operator_with_credentials_for_turn() {
+    let world = World::with(Settings {
+        ice_servers: vec![
+            "stun:stun.example.org:3478".to_owned(),
+            "turn:turn.example.org:3478?transport=tcp".to_owned(),
+        ],
+        turn_secret: Some("north".to_owned()),
+        ..Settings::default()
+    })
+    .await;
+    let made = world.post("/Tokens.json", &[("Ttl", "60")]).await.ok(201);
+    let (name, password) = (&made["username"], &made["password"]);
+    let servers = json!([
+        {"url": "stun:stun.example.org:3478", "urls": "stun:stun.example.org:3478"},
+        {
+            "url": "turn:turn.example.org:3478?transport=tcp",
+            "urls": "turn:turn.example.org:3478?transport=tcp",
+            "username": name, "credential": password,
+        },
+    ]);
+    assert_eq!(made["ice_servers"], servers);
+    let (end, account) = name.as_str().unwrap().split_once(':').unwrap();
+    assert_eq!(account, MAIN.to_string());
+    let now = world.clock.load(std::sync::atomic::Ordering::Relaxed) / 1_000_000;
+    let left = end.parse::<i64>().unwrap() - now;
+    assert!((55..=60).contains(&left), "{left}");
+    // The HMAC of 20 bytes.
+    assert_eq!(password.as_str().unwrap().len(), 28);
 }
 
 #[tokio::test]

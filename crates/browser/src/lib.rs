@@ -38,4 +38,4 @@ pub use event::{CheckId, DeviceId, Event, Identity, Invited, Oddity, Owner, Sock
 pub use frame::{FromBrowser, Message, ToBrowser};
 pub use late_answer::{LateAnswer, Notices, Reason};
 pub use sdk::Sdk;
-pub use signalling::{Invitation, Signalling, Tables};
+pub use signalling::{Invitation, Registered, Signalling, Tables};

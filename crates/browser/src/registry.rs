@@ -39,6 +39,10 @@ impl Registry {
         self.devices.get(owner).map_or(&[], Vec::as_slice)
     }
 
+    pub fn all(&self) -> impl Iterator<Item = (&Owner, &Vec<SocketId>)> {
+        self.devices.iter()
+    }
+
     pub fn identities(&self) -> usize {
         self.devices.len()
     }

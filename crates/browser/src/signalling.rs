@@ -6,6 +6,7 @@ mod parting;
 mod socket;
 
 pub use command::Invitation;
+pub use socket::Registered;
 
 use crate::call::{Active, Call, Origin, Part, Phase, State, Told};
 use crate::chance::Chance;

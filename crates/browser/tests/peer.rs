@@ -216,6 +216,39 @@ fn the_browser_is_called_and_both_hear() {
     line.speak_both_ways();
 }
 
+/// voice-client-64
+#[test]
+fn every_address_is_told_in_offers_and_answers() {
+    let now = Instant::now();
+    let announced = ["203.0.113.4:8462", "192.168.1.5:9000", "[2001:db8::4]:8462"]
+        .map(|address| address.parse().unwrap());
+    let mut line = Line::new();
+    let mut peer = || Peer::new(&Identity::generate().unwrap(), &announced, now);
+    let (offer, _) = line.browser_offers();
+    let (answer, _) = peer().answer(&offer).unwrap();
+    for description in [peer().offer(), answer] {
+        let mut priorities = Vec::new();
+        for transport in ["udp", "tcp"] {
+            for address in &announced {
+                let place = format!(" {} {} typ host", address.ip(), address.port());
+                let told = description.lines().find(|line| {
+                    line.contains(&place) && line.contains(&format!(" 1 {transport} "))
+                });
+                let told = told.unwrap_or_else(|| panic!("{transport} {address}: {description}"));
+                assert_eq!(
+                    told.contains("tcptype passive"),
+                    transport == "tcp",
+                    "{told}"
+                );
+                let priority = told.split(' ').nth(3).unwrap();
+                priorities.push(priority.parse::<u32>().unwrap());
+            }
+        }
+        let (udp, tcp) = priorities.split_at(announced.len());
+        assert!(udp.iter().min() > tcp.iter().max(), "{priorities:?}");
+    }
+}
+
 #[test]
 fn every_description_is_whole_ice_lite_and_ends_its_lines_as_the_sdks_need() {
     let identity = Identity::generate().unwrap();

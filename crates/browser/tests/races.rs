@@ -280,6 +280,66 @@ fn e3_a_suspended_account_is_not_called_and_cannot_call() {
 }
 
 #[test]
+fn e3_who_was_sent_offline_with_the_account_comes_back_with_it() {
+    for version in ["1.15.1", "2.12.4"] {
+        let mut world = World::new();
+        let alice = world.phone(version, "alice");
+        let expired = world.phone(version, "bob");
+        let late = world.open();
+        let check = world.listen(late, version);
+        let fault = browser::Fault::new(31205, "expired");
+        let again = world.listen(expired, version);
+        world.verdict(expired, again, Err(fault));
+        world.machine.suspend(world.now, common::account());
+        world.machine.activate(world.now, common::account());
+        world.drain();
+        assert_eq!(world.closed.get(&alice), Some(&1012), "{version}");
+        // What was looked at meanwhile is not held against anybody.
+        world.verdict(late, check, Ok(pass("carol")));
+        assert_eq!(world.heard(late), ["connected"]);
+        let back = world.phone(version, "alice");
+        let call = world.call("alice");
+        assert_eq!(world.heard(back), ["invite"]);
+        world.machine.hang_up(world.now, call, &Reason::HungUp);
+        world.machine.activate(world.now, common::account());
+        world.drain();
+        assert_eq!(
+            world.closed.get(&back),
+            None,
+            "who was not sent offline stays"
+        );
+    }
+}
+
+#[test]
+fn who_is_registered_can_be_seen() {
+    let mut world = World::new();
+    let one = world.phone("1.15.1", "alice");
+    world.phone("2.12.4", "alice");
+    world.page("2.12.4", "bob");
+    world.call("alice");
+    let seen = world.machine.registered(common::account());
+    let seen: Vec<_> = (seen.iter())
+        .map(|device| {
+            (
+                device.identity.as_str(),
+                device.sdk.to_string(),
+                device.calls,
+            )
+        })
+        .collect();
+    let both = [
+        ("alice", "1.15.1".to_owned(), 1),
+        ("alice", "2.12.4".to_owned(), 1),
+    ];
+    assert_eq!(seen, both);
+    world.close(one);
+    assert_eq!(world.machine.registered(common::account()).len(), 1);
+    let stranger = model::sid::AccountSid::from_bytes([9; 16]);
+    assert_eq!(world.machine.registered(stranger), []);
+}
+
+#[test]
 fn e4_the_old_socket_closes_after_the_new_one_opened() {
     let mut world = World::new();
     let old = world.phone("2.12.4", "alice");

@@ -39,9 +39,12 @@ use crate::legs::Leg;
 use crate::media_port::MediaPort;
 use crate::outbound::RouteFailure;
 
-/// How long a browser's sound may take to arrive, and to come back when it was lost: as long as the
-/// SDKs themselves try (`voice-client.md` 3.8).
-const SOUND: Duration = Duration::from_secs(30);
+/// How long a browser's sound may take to arrive: as long as generation 1 tries, which then ends the
+/// call itself (`voice-client.md` 4.4).
+const SOUND: Duration = Duration::from_secs(15);
+/// How long it may be gone before it is given up: as long as the SDKs try to bring it back
+/// (`voice-client.md` 3.8).
+const GONE: Duration = Duration::from_secs(30);
 
 /// A browser at the other end of a leg.
 #[derive(Debug)]
@@ -72,6 +75,8 @@ pub struct Browsers {
     to_browsers: HashMap<ApplicationSid, ToBrowsers>,
     /// When it is looked whether the sound of a leg has come; the delay is always the same.
     expected: VecDeque<(Instant, LegId)>,
+    /// When it is looked whether sound that was lost is back; the same.
+    missed: VecDeque<(Instant, LegId)>,
     /// Call messages.
     pub messages: messages::Messages,
 }
@@ -86,6 +91,7 @@ impl Browsers {
             arriving: HashSet::new(),
             to_browsers: HashMap::new(),
             expected: VecDeque::new(),
+            missed: VecDeque::new(),
             messages: messages::Messages::default(),
         }
     }
@@ -106,11 +112,21 @@ impl Browsers {
 
     /// When something is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let expected = self.expected.front().map(|(at, _)| *at);
-        [expected, self.signalling.poll_timeout()]
+        let first = |queue: &VecDeque<(Instant, LegId)>| queue.front().map(|(at, _)| *at);
+        let (expected, missed) = (first(&self.expected), first(&self.missed));
+        [expected, missed, self.signalling.poll_timeout()]
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// Whose sound should be here by now.
+    fn due(&mut self, now: Instant) -> Option<LegId> {
+        let due = |queue: &mut VecDeque<(Instant, LegId)>| {
+            let (_, id) = queue.pop_front_if(|(at, _)| *at <= now)?;
+            Some(id)
+        };
+        due(&mut self.expected).or_else(|| due(&mut self.missed))
     }
 
     /// Sends what the machine wants sent.
@@ -182,10 +198,7 @@ impl Node {
     /// Lets time pass.
     pub fn handle_browser_timeout(&mut self, now: Now) {
         self.browsers.signalling.handle_timeout(now.instant);
-        while let Some(&(at, id)) = self.browsers.expected.front()
-            && at <= now.instant
-        {
-            self.browsers.expected.pop_front();
+        while let Some(id) = self.browsers.due(now.instant) {
             let part = self.legs.leg(id).and_then(|leg| leg.browser.as_deref());
             if part.is_some_and(|part| !part.up) {
                 let fault = Fault::new(code::MEDIA, "No sound arrived; is UDP blocked on the way?");
@@ -341,7 +354,7 @@ impl Node {
             }
             Link::Down => {
                 part.up = false;
-                self.browsers.expected.push_back((now.instant + SOUND, id));
+                self.browsers.missed.push_back((now.instant + GONE, id));
             }
             // The page is gone, or its media was closed without a word.
             Link::Closed => {

@@ -116,6 +116,14 @@ pub struct Config {
     pub late_answer: LateAnswer,
     /// How pages learn what the original does not tell, where their application does not say it.
     pub notices: Notices,
+    /// Where browsers are told that their sound goes: hosts, each with a port or that of `webrtc`.
+    pub webrtc_announce: Vec<Announced>,
+    /// What `Tokens` lists.
+    pub ice_servers: Vec<String>,
+    /// Where the secret is that the TURN servers among them share with us.
+    pub turn_secret_file: Option<PathBuf>,
+    /// Whether the live calls of an account end when it is suspended or closed.
+    pub end_calls_of_suspended: bool,
     /// `connected.home`, where the SDKs take their telemetry; else found for each page.
     pub browser_home: Option<String>,
     /// `connected.edge`, where they come back to in mid-call; else found for each page.
@@ -169,6 +177,10 @@ impl Config {
             webrtc: local(ports.webrtc),
             late_answer: LateAnswer::default(),
             notices: Notices::default(),
+            webrtc_announce: Vec::new(),
+            ice_servers: Vec::new(),
+            turn_secret_file: None,
+            end_calls_of_suspended: false,
             browser_home: None,
             browser_edge: None,
             media_ports: (20_000, 32_000),
@@ -284,6 +296,35 @@ impl Config {
                 let words = Notices::ALL.map(|(word, _)| word).join(", ");
                 let word = text.parse();
                 self.notices = word.map_err(|()| format!("write one of {words}"))?;
+            }
+            "webrtc-announce" => {
+                let all = text.split(',').map(str::trim).filter(|one| !one.is_empty());
+                self.webrtc_announce = all.map(Announced::parse).collect::<Result<_, _>>()?;
+                if self.webrtc_announce.len() > ANNOUNCED {
+                    return Err(format!(
+                        "write at most {ANNOUNCED}: each is tried by every call"
+                    ));
+                }
+            }
+            "ice-servers" => {
+                let all = text.split(',').map(str::trim).filter(|one| !one.is_empty());
+                self.ice_servers = all.map(str::to_owned).collect();
+                let known = |one: &String| {
+                    let place = ["stun:", "stuns:", "turn:", "turns:"];
+                    let place = place.iter().find_map(|scheme| one.strip_prefix(scheme));
+                    place.is_some_and(|place| !place.is_empty() && !place.starts_with('/'))
+                };
+                if !self.ice_servers.iter().all(known) {
+                    return Err("write addresses like stun:stun.example.org:3478 or turn:turn.example.org?transport=tcp".to_owned());
+                }
+            }
+            "turn-secret-file" => self.turn_secret_file = Some(PathBuf::from(text)),
+            "suspended-calls" => {
+                self.end_calls_of_suspended = match text {
+                    "go-on" => false,
+                    "end" => true,
+                    _ => return Err("write go-on or end".to_owned()),
+                }
             }
             "browser-home" => self.browser_home = Some(home(text)?),
             "browser-edge" => self.browser_edge = Some(home(text)?),
@@ -462,6 +503,20 @@ impl Config {
             "webrtc" => quoted(self.webrtc.to_string()),
             "late-answer" => quoted(self.late_answer.as_str().to_owned()),
             "notices" => quoted(self.notices.as_str().to_owned()),
+            "webrtc-announce" => {
+                let all: Vec<String> = self.webrtc_announce.iter().map(Announced::text).collect();
+                toml::Value::from(all).to_string()
+            }
+            "ice-servers" => toml::Value::from(self.ice_servers.clone()).to_string(),
+            "turn-secret-file" => quoted(self.turn_secret_file.as_ref()?.display().to_string()),
+            "suspended-calls" => quoted(
+                if self.end_calls_of_suspended {
+                    "end"
+                } else {
+                    "go-on"
+                }
+                .to_owned(),
+            ),
             "browser-home" => quoted(self.browser_home.clone()?),
             "browser-edge" => quoted(self.browser_edge.clone()?),
             "media-ports" => quoted(format!("{}-{}", self.media_ports.0, self.media_ports.1)),
@@ -522,6 +577,52 @@ fn home(text: &str) -> Result<String, String> {
         );
     }
     Ok(text.to_owned())
+}
+
+/// Most addresses that browsers are told.
+const ANNOUNCED: usize = 8;
+
+/// Where browsers are told that their sound goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announced {
+    /// A name or an address.
+    pub host: String,
+    /// Its port, where it is another than ours.
+    pub port: Option<u16>,
+}
+
+impl Announced {
+    fn parse(text: &str) -> Result<Self, String> {
+        let cure =
+            "write addresses or names, like 203.0.113.4, [2001:db8::4]:8462 or voice.example.org";
+        let plain = |host: &str, port| Announced {
+            host: host.to_owned(),
+            port,
+        };
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return Ok(plain(&address.ip().to_string(), Some(address.port())));
+        }
+        if let Ok(address) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
+            return Ok(plain(&address.to_string(), None));
+        }
+        let (host, port) = match text.split_once(':') {
+            Some((host, port)) => (host, Some(port.parse().map_err(|_| cure)?)),
+            None => (text, None),
+        };
+        let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+        if host.is_empty() || !host.chars().all(legal) {
+            return Err(cure.to_owned());
+        }
+        Ok(plain(host, port))
+    }
+
+    fn text(&self) -> String {
+        match (self.port, self.host.contains(':')) {
+            (Some(port), true) => format!("[{}]:{port}", self.host),
+            (Some(port), false) => format!("{}:{port}", self.host),
+            (None, _) => self.host.clone(),
+        }
+    }
 }
 
 fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
@@ -799,9 +900,27 @@ settings! {
     /// Default: none; `tls.key` in `data`. Only its owner should be able to read it.
     "tls-key" = "\"/etc/switchboard/tls.key\"";
     /// Address and port of the sound of all browsers, UDP and TCP.
-    /// Default: `127.0.0.1:8462`. Browsers of other computers need an address that they can reach;
-    /// they are told `public-host` if that is an address, else this one.
+    /// Default: `127.0.0.1:8462`. Browsers of other computers need an address that they can reach:
+    /// see `webrtc-announce`.
     "webrtc" = "\"127.0.0.1:8462\"";
+    /// Where browsers are told that their sound goes: addresses or names, with a port where it is not
+    /// that of `webrtc`; for example `["203.0.113.4", "192.168.1.5:8462"]`, so that those in the same
+    /// network take the short way.
+    /// Default: `[]`; the address of `public-host`, else that of `webrtc`. Names are looked up at
+    /// start.
+    "webrtc-announce" = "[]";
+    /// STUN and TURN servers that `Tokens` lists, for pages that ask there.
+    /// Default: `[]`; a page needs none, since the sound is on an address of its own, for UDP and TCP,
+    /// and a server of others would learn of its calls.
+    "ice-servers" = "[]";
+    /// A file with the secret that the TURN servers of `ice-servers` share with us (`use-auth-secret`
+    /// of coturn); each token then carries credentials for as long as it is good.
+    /// Default: none.
+    "turn-secret-file" = "\"/etc/switchboard/turn\"";
+    /// What becomes of the live calls of an account that is suspended or closed: `go-on` or `end`.
+    /// Default: `go-on`; nothing new begins, and what has begun ends by itself. With `end` each is
+    /// hung up, and reported as completed.
+    "suspended-calls" = "\"go-on\"";
     /// What a browser is told that answers a call a moment after another did.
     /// Default: `hangup-then-cancel`, which ends the call in every version of the SDK: it reads
     /// `accept`, then `disconnect`. `cancel`: `accept`, then `cancel`. `error-31003`, `error-31008`:
@@ -1089,6 +1208,12 @@ mod tests {
             ("max-call-secs", "86401"),
             ("log-format", "xml"),
             ("notices", "loudly"),
+            ("webrtc-announce", "https://voice.example.org"),
+            ("webrtc-announce", "voice.example.org:x"),
+            ("webrtc-announce", "1.1.1.1,2,3,4,5,6,7,8,9"),
+            ("suspended-calls", "stop"),
+            ("ice-servers", "stun.example.org"),
+            ("ice-servers", "stun://example.org"),
             ("browser-home", "voice.example.org"),
             ("browser-edge", "a b?"),
         ];
@@ -1164,6 +1289,7 @@ mod tests {
             "sip-ca-file",
             "tls-certificate",
             "tls-key",
+            "turn-secret-file",
         ];
         for setting in SETTINGS
             .iter()

@@ -86,7 +86,8 @@ impl Health for Pulse {
         let (figures, owed) = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
         let sip = figures.sip;
-        let rows: [(&str, &str, u64); 10] = [
+        let browsers = figures.browsers;
+        let rows: [(&str, &str, u64); 15] = [
             (
                 "switchboard_calls",
                 "Calls that live now.",
@@ -136,6 +137,31 @@ impl Health for Pulse {
                 "switchboard_sip_connections",
                 "Open connections of SIP.",
                 sip.connections as u64,
+            ),
+            (
+                "switchboard_browser_sockets",
+                "Open sockets of browser phones.",
+                browsers.connections as u64,
+            ),
+            (
+                "switchboard_browser_registrations",
+                "Browser phones that can be called.",
+                browsers.registrations as u64,
+            ),
+            (
+                "switchboard_browser_identities",
+                "Names that browser phones can be called by.",
+                browsers.identities as u64,
+            ),
+            (
+                "switchboard_browser_calls",
+                "Calls of browser phones that live now.",
+                browsers.calls as u64,
+            ),
+            (
+                "switchboard_browser_tombstones",
+                "Calls of browser phones that are over and still known.",
+                browsers.tombstones as u64,
             ),
         ];
         for (name, help, value) in rows {

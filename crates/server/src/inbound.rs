@@ -257,6 +257,7 @@ pub async fn apply(rim: &Rim, invited: &Invited) -> Result<Incoming, Fault> {
     })?;
     let Some(application) = application else {
         let text = format!("There is no application {sid}; make the token for one that exists");
+        tracing::warn!(%account, "{text}");
         return Err(Fault::new(31001, text));
     };
     let from = format!("client:{}", invited.owner.identity.name());

@@ -194,7 +194,12 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
             config.webrtc
         )
     })?;
-    let announced = for_browsers(&config, socket.local_addr()?);
+    let announced = announced::for_browsers(
+        &config.webrtc_announce,
+        config.public_host.as_deref(),
+        socket.local_addr()?,
+    )
+    .await?;
     let mut bound = Some(Bound { socket, listener });
     // Sound keeps every core busy before anything else does.
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
@@ -328,6 +333,12 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
             max_call_duration: Duration::from_secs(config.max_call_secs),
             // In production nothing may be fetched from this computer.
             demo_url: (config.mode == Mode::Development).then(|| format!("{api}{}", demo::WELCOME)),
+            ice_servers: config.ice_servers.clone(),
+            turn_secret: config
+                .turn_secret_file
+                .as_deref()
+                .map(turn_secret)
+                .transpose()?,
             development: config.mode == Mode::Development,
             public_origin: config.public_url.clone(),
             validate_caller_ids_at_once: !config.verify_caller_ids,
@@ -385,28 +396,22 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     })
 }
 
+fn turn_secret(file: &std::path::Path) -> anyhow::Result<String> {
+    let secret = std::fs::read_to_string(file).with_context(|| {
+        format!(
+            "cannot read the secret of the TURN servers in {}; turn-secret-file names a file that this user can read",
+            file.display()
+        )
+    })?;
+    Ok(secret.trim().to_owned())
+}
+
 /// Keeps the data folder out of the repository of the project that it stands in: it holds secrets,
 /// and `git status` is to stay clean. Without it everything works, too.
 fn leave_no_trace(data: &std::path::Path) {
     let file = data.join(".gitignore");
     if !file.exists() {
         let _ = std::fs::write(file, "*\n");
-    }
-}
-
-/// Where browsers are told that our sound comes from.
-fn for_browsers(config: &Config, bound: SocketAddr) -> Vec<SocketAddr> {
-    let public = config
-        .public_host
-        .as_ref()
-        .and_then(|host| host.parse().ok());
-    match public {
-        Some(public) => vec![SocketAddr::new(public, bound.port())],
-        None if bound.ip().is_unspecified() => announced::outward(bound.ip())
-            .map(|ip| SocketAddr::new(ip, bound.port()))
-            .into_iter()
-            .collect(),
-        None => vec![bound],
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use api::app::{App, Settings};
 use api::browsers::{
-    Browsers, Impairment, NotReached, Receipt, Revoked, Subscribed, Subscription,
+    Browsers, Client, Impairment, NotReached, Receipt, Revoked, Subscribed, Subscription,
     UserDefinedMessage,
 };
 use api::control::health::Health;
@@ -79,6 +79,7 @@ pub struct Pages {
     pub sent: Mutex<Vec<UserDefinedMessage>>,
     pub subscribed: Mutex<Vec<Subscription>>,
     pub impaired: Mutex<Vec<(CallSid, Impairment)>>,
+    pub clients: Mutex<Vec<(AccountSid, Client)>>,
     pub fault: Mutex<Option<NotReached>>,
 }
 
@@ -114,6 +115,12 @@ impl Browsers for Pages {
         all.retain(|one| one.call != call || one.sid != sid);
         let found = all.len() < before;
         Box::pin(async move { found })
+    }
+    fn clients(&self, account: AccountSid) -> Answering<'_, Vec<Client>> {
+        let all = self.clients.lock().unwrap().clone();
+        let of_it = all.into_iter().filter(move |(of, _)| *of == account);
+        let of_it = of_it.map(|(_, client)| client).collect();
+        Box::pin(async move { of_it })
     }
     fn impair(&self, call: CallSid, bad: Impairment) -> Answering<'_, Result<(), NotReached>> {
         self.impaired.lock().unwrap().push((call, bad));

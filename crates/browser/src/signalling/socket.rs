@@ -1,12 +1,14 @@
 //! Who is at the other end of a socket: tokens, registration, and their ends.
 
 use super::{CHECK, LEAVE, REGISTRATION, Revoked, Signalling};
+use crate::call::Phase;
 use crate::connection::{
     Check, Connection, Credential, Listening, Pass, Presence, Stage, owner_of,
 };
 use crate::error::{Fault, code};
 use crate::event::{CheckId, DeviceId, Event, Identity, Oddity, Owner, SocketId};
 use crate::frame::{FromBrowser, Listen, ToBrowser};
+use crate::sdk::Sdk;
 use crate::timers::Timer;
 use model::sid::AccountSid;
 use std::time::{Duration, Instant};
@@ -14,6 +16,21 @@ use std::time::{Duration, Instant};
 /// How long a deleted key is remembered against verdicts that were found before.
 const REVOCATION: Duration = Duration::from_secs(15);
 const MOST_REVOKED: usize = 1024;
+
+/// A device that can be called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// The name it is called by.
+    pub identity: String,
+    /// Its SDK.
+    pub sdk: Sdk,
+    /// Its browser, as that calls itself.
+    pub agent: String,
+    /// Since when its socket is open.
+    pub opened: Instant,
+    /// Calls that it takes part in or that ring there.
+    pub calls: usize,
+}
 
 impl Signalling {
     /// One frame, in its turn.
@@ -353,6 +370,48 @@ impl Signalling {
     /// owner's to end.
     pub fn suspend(&mut self, now: Instant, account: AccountSid) {
         self.fall(now, Revoked::Account(account));
+    }
+
+    /// An account is active again: the pages that its suspension sent offline are sent away, and come
+    /// back by themselves; while their socket lives neither generation asks again (E3).
+    pub fn activate(&mut self, now: Instant, account: AccountSid) {
+        let what = Revoked::Account(account);
+        self.revoked.retain(|(.., revoked)| *revoked != what);
+        let suspended = |connection: &Connection| {
+            connection.listening().is_some_and(|listening| {
+                what.hits(&listening.pass) && listening.refused == Some(what.fault())
+            })
+        };
+        let hit: Vec<SocketId> = (self.connections.iter())
+            .filter(|(_, connection)| suspended(connection))
+            .map(|(socket, _)| *socket)
+            .collect();
+        for socket in hit {
+            self.close(now, socket, 1012);
+        }
+    }
+
+    /// The devices of an account that can be called, by name and in the order of their registration.
+    pub fn registered(&self, account: AccountSid) -> Vec<Registered> {
+        let known = |socket: &SocketId| self.connections.get(socket);
+        let device = |owner: &Owner, socket: &SocketId| {
+            known(socket).map(|connection| Registered {
+                identity: owner.identity.name().to_owned(),
+                sdk: connection.sdk,
+                agent: connection.agent.clone(),
+                opened: connection.opened,
+                calls: (connection.calls.iter())
+                    .filter(|sid| {
+                        let call = self.calls.get(sid);
+                        call.is_some_and(|call| call.phase != Phase::Over)
+                    })
+                    .count(),
+            })
+        };
+        (self.registry.all())
+            .filter(|(owner, _)| owner.account == account)
+            .flat_map(|(owner, sockets)| sockets.iter().filter_map(move |s| device(owner, s)))
+            .collect()
     }
 
     fn fall(&mut self, now: Instant, what: Revoked) {

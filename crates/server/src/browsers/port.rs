@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use api::browsers::{
-    Browsers, Impairment, NotReached, Receipt, Revoked, Subscribed, Subscription,
+    Browsers, Client, Impairment, NotReached, Receipt, Revoked, Subscribed, Subscription,
     UserDefinedMessage, Way,
 };
 use api::live::Answering;
 use browser::Credential;
 use browser::impairment::Impairment as Network;
-use model::now::Now;
-use model::sid::{CallSid, UserDefinedMessageSubscriptionSid};
+use model::now::{Now, Wall};
+use model::sid::{AccountSid, CallSid, UserDefinedMessageSubscriptionSid};
 use tokio::sync::oneshot;
 
 use crate::drivers::switch::{Happening, Node};
@@ -35,6 +35,7 @@ pub enum Asked {
         UserDefinedMessageSubscriptionSid,
         oneshot::Sender<bool>,
     ),
+    Clients(AccountSid, oneshot::Sender<Vec<Client>>),
     Impair(
         CallSid,
         Box<Impairment>,
@@ -92,6 +93,13 @@ impl Browsers for Pages {
         })
     }
 
+    fn clients(&self, account: AccountSid) -> Answering<'_, Vec<Client>> {
+        Box::pin(async move {
+            let clients = self.ask(|answer| Asked::Clients(account, answer)).await;
+            clients.unwrap_or_default()
+        })
+    }
+
     fn impair(
         &self,
         call: CallSid,
@@ -125,6 +133,23 @@ impl Node {
             }
             Asked::Unsubscribe(call, sid, answer) => {
                 let _ = answer.send(self.browsers.messages.unsubscribe(call, sid));
+            }
+            Asked::Clients(account, answer) => {
+                let shown = |device: browser::Registered| Client {
+                    identity: device.identity,
+                    sdk: device.sdk.to_string(),
+                    user_agent: device.agent,
+                    since: Wall(
+                        now.wall.0
+                            - now
+                                .instant
+                                .saturating_duration_since(device.opened)
+                                .as_micros() as i64,
+                    ),
+                    calls: device.calls,
+                };
+                let devices = self.browsers.signalling.registered(account);
+                let _ = answer.send(devices.into_iter().map(shown).collect());
             }
             Asked::Impair(call, impairment, answer) => {
                 let leg = self.leg_of(call).and_then(|id| self.legs.leg(id));

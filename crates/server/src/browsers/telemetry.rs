@@ -3,6 +3,10 @@
 //!
 //! From 2.1 on an SDK goes where `connected` sends it, which may be `/insights?h=…/v4/EndpointEvents`.
 
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, RawQuery, State};
@@ -15,7 +19,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use browser::quality::Sample;
-use model::now::Wall;
+use model::now::Now;
 use model::sid::{AccountSid, CallSid};
 use model::telemetry::{Telemetry, TelemetryKind};
 use model::token::Token;
@@ -29,13 +33,72 @@ use crate::rim::Rim;
 
 /// Longest body, in bytes: a batch of ten samples is about 8 kB.
 const LARGEST: usize = 32 * 1024;
+/// Longest `temp_call_sid`: `TJS` and a UUID.
+const TEMP: usize = 64;
 /// Most samples of one batch; the SDKs send ten.
 const BATCH: usize = 60;
 /// The two endpoints; one handler reads both, by what the payload is.
 const PATHS: [&str; 2] = ["/v4/EndpointEvents", "/v4/EndpointMetrics"];
 
+/// How long the first events of a call are kept that has no CallSid yet.
+const EARLY: Duration = Duration::from_secs(120);
+/// Most such calls at once; beyond, the oldest is forgotten.
+const CALLS: usize = 1_000;
+/// Most events of each: the SDKs send about ten before they know the CallSid.
+const EVENTS: usize = 32;
+
+/// What is told before a page knows its call's name (`temp_call_sid` alone, `voice-client.md` 6.2):
+/// put under the call when the first event comes that has both.
+#[derive(Default)]
+struct Early {
+    events: HashMap<(AccountSid, String), Vec<Value>>,
+    /// In the order of their beginning.
+    since: VecDeque<(Instant, (AccountSid, String))>,
+}
+
+impl Early {
+    fn keep(&mut self, now: Instant, account: AccountSid, temp: &str, content: Value) {
+        let full = self.since.len() >= CALLS;
+        while let Some((since, _)) = self.since.front()
+            && (full && self.since.len() >= CALLS || now.saturating_duration_since(*since) > EARLY)
+        {
+            if let Some((_, call)) = self.since.pop_front() {
+                self.events.remove(&call);
+            }
+        }
+        let call = (account, temp.to_owned());
+        let events = self.events.entry(call.clone()).or_default();
+        if events.is_empty() {
+            self.since.push_back((now, call));
+        }
+        if events.len() < EVENTS {
+            events.push(content);
+        }
+    }
+
+    fn take(&mut self, account: AccountSid, temp: &str) -> Vec<Value> {
+        let call = (account, temp.to_owned());
+        let events = self.events.remove(&call).unwrap_or_default();
+        if !events.is_empty() {
+            self.since.retain(|(_, known)| *known != call);
+        }
+        events
+    }
+}
+
+/// What the endpoints share.
+#[derive(Clone)]
+struct Ears {
+    rim: Rim,
+    early: Arc<Mutex<Early>>,
+}
+
 /// The endpoints, for pages of any origin.
 pub fn router(rim: Rim) -> Router {
+    let ears = Ears {
+        rim,
+        early: Arc::default(),
+    };
     let mut router = Router::new().route("/insights", post(led).options(preflight));
     for path in PATHS {
         router = router.route(path, post(receive).options(preflight));
@@ -43,7 +106,7 @@ pub fn router(rim: Rim) -> Router {
     router
         .layer(DefaultBodyLimit::max(LARGEST))
         .layer(middleware::from_fn(share))
-        .with_state(rim)
+        .with_state(ears)
 }
 
 /// Lets pages of any origin send, and read the answer.
@@ -67,7 +130,7 @@ async fn preflight() -> StatusCode {
 
 /// The name of the endpoint stands at the end of the query.
 async fn led(
-    State(rim): State<Rim>,
+    State(ears): State<Ears>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
@@ -76,12 +139,13 @@ async fn led(
     if !PATHS.iter().any(|path| query.ends_with(path)) {
         return StatusCode::NOT_FOUND.into_response();
     }
-    receive(State(rim), headers, body).await
+    receive(State(ears), headers, body).await
 }
 
-async fn receive(State(rim): State<Rim>, headers: HeaderMap, body: Bytes) -> Response {
+async fn receive(State(ears): State<Ears>, headers: HeaderMap, body: Bytes) -> Response {
+    let rim = &ears.rim;
     let token = headers.get("x-twilio-token").and_then(|t| t.to_str().ok());
-    let token = match pass::verify(&rim, token.unwrap_or_default()).await {
+    let token = match pass::verify(rim, token.unwrap_or_default()).await {
         Ok(token) => token,
         Err(fault) => {
             let body = json!({ "code": fault.code, "message": fault.message });
@@ -96,7 +160,12 @@ async fn receive(State(rim): State<Rim>, headers: HeaderMap, body: Bytes) -> Res
         Token::Access(token) => token.account,
         Token::Capability(token) => token.account,
     };
-    let entries = read(account, envelope, clock::now().wall);
+    let now = clock::now();
+    let entries = {
+        // Held for as long as a few entries are moved.
+        let mut early = ears.early.lock().unwrap_or_else(PoisonError::into_inner);
+        read(account, envelope, now, &mut early)
+    };
     match rim.store.telemetry().append(entries).await {
         Ok(_) => axum::Json(json!({})).into_response(),
         Err(error) => {
@@ -106,26 +175,47 @@ async fn receive(State(rim): State<Rim>, headers: HeaderMap, body: Bytes) -> Res
     }
 }
 
-/// The entries in an envelope (`voice-client.md` 6.2); what names no call is left out.
-fn read(account: AccountSid, mut envelope: Map<String, Value>, now: Wall) -> Vec<Telemetry> {
+/// The entries in an envelope (`voice-client.md` 6.2), and those of its call that came too early; what
+/// names no call is left out.
+fn read(
+    account: AccountSid,
+    mut envelope: Map<String, Value>,
+    now: Now,
+    early: &mut Early,
+) -> Vec<Telemetry> {
     let entry = |call, kind, content| Telemetry {
         account,
         call,
         kind,
         content,
-        created: now,
+        created: now.wall,
     };
     match envelope.remove("payload") {
         Some(Value::Object(payload)) => {
-            let Some(call) = call_of(&payload) else {
-                return Vec::new();
-            };
+            let call = call_of(&payload);
+            let temp = payload.get("temp_call_sid").and_then(Value::as_str);
+            let temp = temp.filter(|temp| temp.starts_with("TJS") && temp.len() <= TEMP);
+            let temp = temp.map(str::to_owned);
             let mut content = Map::new();
             for name in ["timestamp", "group", "name", "level"] {
                 content.insert(name.to_owned(), envelope.remove(name).unwrap_or_default());
             }
             content.insert("payload".to_owned(), Value::Object(payload));
-            vec![entry(call, TelemetryKind::Event, Value::Object(content))]
+            let content = Value::Object(content);
+            let Some(call) = call else {
+                if content["level"] == "ERROR" {
+                    let (group, name) = (content["group"].as_str(), content["name"].as_str());
+                    tracing::info!(%account, group, name, "a page's call fails before it begins");
+                }
+                if let Some(temp) = temp {
+                    early.keep(now.instant, account, &temp, content);
+                }
+                return Vec::new();
+            };
+            let before = temp.map_or_else(Vec::new, |temp| early.take(account, &temp));
+            let all = before.into_iter().chain([content]);
+            all.map(|content| entry(call, TelemetryKind::Event, content))
+                .collect()
         }
         Some(Value::Array(samples)) => {
             // A page has several calls, but each batch is of one.
@@ -188,14 +278,75 @@ fn call_of(payload: &Map<String, Value>) -> Option<CallSid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::now::Wall;
 
     const ACCOUNT: AccountSid = AccountSid::from_bytes([1; 16]);
 
     fn read_text(text: Value) -> Vec<Telemetry> {
+        read_later(text, Duration::ZERO, &mut Early::default())
+    }
+
+    fn read_later(text: Value, after: Duration, early: &mut Early) -> Vec<Telemetry> {
+        static BEGAN: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
         let Value::Object(envelope) = text else {
             return Vec::new();
         };
-        read(ACCOUNT, envelope, Wall(7))
+        let now = Now {
+            instant: *BEGAN,
+            wall: Wall(7),
+        };
+        read(ACCOUNT, envelope, now.after(after), early)
+    }
+
+    #[test]
+    fn what_is_told_before_a_call_has_a_name_is_kept_for_it() {
+        let call = CallSid::from_bytes([2; 16]);
+        let event = |name: &str, payload: Value| json!({"name": name, "payload": payload});
+        let temp = |temp: &str| json!({ "temp_call_sid": temp });
+        let both = |temp: &str| json!({ "temp_call_sid": temp, "call_sid": call });
+        let mut early = Early::default();
+        let at = Duration::from_secs;
+        for (seconds, name) in [(0, "init"), (1, "succeeded")] {
+            let read = read_later(event(name, temp("TJS1")), at(seconds), &mut early);
+            assert_eq!(read, []);
+        }
+        read_later(event("other", temp("TJS2")), at(1), &mut early);
+        let read = read_later(event("accepted", both("TJS1")), at(2), &mut early);
+        let names: Vec<_> = read
+            .iter()
+            .map(|entry| entry.content["name"].as_str())
+            .collect();
+        assert_eq!(names, [Some("init"), Some("succeeded"), Some("accepted")]);
+        assert!(read.iter().all(|entry| entry.call == call));
+        let again = read_later(event("muted", both("TJS1")), at(3), &mut early);
+        assert_eq!(again.len(), 1, "once");
+        // Too late, too many, too long.
+        read_later(event("new", temp("TJS3")), at(200), &mut early);
+        assert_eq!(
+            read_later(event("x", both("TJS2")), at(200), &mut early).len(),
+            1
+        );
+        for count in 0..EVENTS + 5 {
+            read_later(event(&count.to_string(), temp("TJS3")), at(201), &mut early);
+        }
+        let read = read_later(event("x", both("TJS3")), at(202), &mut early);
+        assert_eq!(read.len(), EVENTS + 1);
+        for count in 0..CALLS + 5 {
+            read_later(
+                event("x", temp(&format!("TJS{count}"))),
+                at(203),
+                &mut early,
+            );
+        }
+        assert_eq!((early.since.len(), early.events.len()), (CALLS, CALLS));
+        read_later(
+            event("x", temp(&format!("TJS{}", "9".repeat(TEMP)))),
+            at(203),
+            &mut early,
+        );
+        assert_eq!(early.events.len(), CALLS);
+        read_later(event("x", temp("TJSnew")), at(400), &mut early);
+        assert_eq!((early.since.len(), early.events.len()), (1, 1));
     }
 
     #[test]

@@ -112,6 +112,8 @@ pub struct Figures {
     pub uncommitted: usize,
     /// What SIP keeps.
     pub sip: sip::Tables,
+    /// What browser phones keep.
+    pub browsers: browser::Tables,
 }
 
 /// The owner.
@@ -183,7 +185,7 @@ impl Node {
             self.sip.set_busy(queue.len() > BEHIND || lookups > LOOKUPS);
             for happening in batch.drain(..) {
                 if let Happening::Stop(done) = happening {
-                    self.guarded(Self::end_calls);
+                    self.guarded(|node| node.end_calls(None));
                     leaving = Some((done, Instant::now() + LEAVE));
                     continue;
                 }
@@ -271,10 +273,14 @@ impl Node {
             Happening::Engine(input) => self.switch.handle_input(now, *input),
             Happening::Activated(account, true) => {
                 self.switch.handle_input(now, Input::Activated(account));
+                self.browsers.signalling.activate(now.instant, account);
             }
             Happening::Activated(account, false) => {
                 self.switch.handle_input(now, Input::Suspended(account));
                 self.browsers.signalling.suspend(now.instant, account);
+                if self.rim.config.end_calls_of_suspended {
+                    self.end_calls(Some(account));
+                }
             }
             Happening::Trusted(number, _) if number < self.trusted => {}
             Happening::Trusted(number, networks) => {
@@ -332,6 +338,7 @@ impl Node {
                     legs: self.legs.len(),
                     uncommitted: self.waiting.len(),
                     sip: self.sip.tables(),
+                    browsers: self.browsers.signalling.tables(),
                 });
             }
             Happening::Stop(_) => unreachable!("taken by the loop"),
@@ -807,9 +814,10 @@ impl Node {
     }
 
     /// Ends what has begun, so that its record and its last callback are true. What waits for its
-    /// turn stays queued, and is called after the next start.
-    fn end_calls(&mut self) {
+    /// turn stays queued, and is called after the next start. Of one account, or of all.
+    fn end_calls(&mut self, of: Option<AccountSid>) {
         let mut begun: Vec<_> = (self.switch.calls())
+            .filter(|view| of.is_none_or(|account| view.record.account == account))
             .filter(|view| view.record.status != CallStatus::Queued)
             .map(|view| (view.record.parent.is_some(), view.record.sid))
             .collect();

@@ -138,6 +138,8 @@ impl Browsers {
 
     /// Gives a port its browser; the browser that it had before goes.
     pub fn attach(&mut self, now: Instant, port: PortId, about: About, peer: Peer) {
+        // A call that another device takes over keeps its bad network.
+        let before = self.legs.get(&port).map(|leg| leg.impairments);
         self.detach(now, port);
         let codecs = peer.agreed().map_or(&[][..], |agreed| &agreed.codecs);
         let leg = Leg {
@@ -147,7 +149,7 @@ impl Browsers {
                 .find(|codec| codec.name == "opus")
                 .map(|codec| codec.payload_type),
             samples: Vec::new(),
-            impairments: Impairments::default(),
+            impairments: before.unwrap_or_default(),
         };
         self.legs.insert(port, leg);
         self.peers.insert(now, PeerId(port.0), peer);
