@@ -223,7 +223,7 @@ fn every_address_is_told_in_offers_and_answers() {
     let announced = ["203.0.113.4:8462", "192.168.1.5:9000", "[2001:db8::4]:8462"]
         .map(|address| address.parse().unwrap());
     let mut line = Line::new();
-    let mut peer = || Peer::new(&Identity::generate().unwrap(), &announced, now);
+    let peer = || Peer::new(&Identity::generate().unwrap(), &announced, now);
     let (offer, _) = line.browser_offers();
     let (answer, _) = peer().answer(&offer).unwrap();
     for description in [peer().offer(), answer] {

@@ -57,10 +57,19 @@ pub struct BrowserPart {
     answer: Option<String>,
     /// Whether sound can flow.
     up: bool,
+    /// Until when it must be able to.
+    until: Option<Instant>,
     /// The leg that it hears, once the media thread was told so.
     hears: Option<LegId>,
     /// It was told that the two hear each other.
     told: bool,
+}
+
+impl BrowserPart {
+    /// Its sound is on the way, unless it has come already.
+    fn expect(&mut self, now: Instant) {
+        self.until = (!self.up).then_some(now + SOUND);
+    }
 }
 
 /// All browsers.
@@ -200,7 +209,8 @@ impl Node {
         self.browsers.signalling.handle_timeout(now.instant);
         while let Some(id) = self.browsers.due(now.instant) {
             let part = self.legs.leg(id).and_then(|leg| leg.browser.as_deref());
-            if part.is_some_and(|part| !part.up) {
+            let late = |until: Instant| until <= now.instant;
+            if part.is_some_and(|part| part.until.is_some_and(late)) {
                 let fault = Fault::new(code::MEDIA, "No sound arrived; is UDP blocked on the way?");
                 self.lose(
                     now,
@@ -350,10 +360,12 @@ impl Node {
         match link {
             Link::Up => {
                 part.up = true;
+                part.until = None;
                 self.hear_each_other(id);
             }
             Link::Down => {
                 part.up = false;
+                part.until = Some(now.instant + GONE);
                 self.browsers.missed.push_back((now.instant + GONE, id));
             }
             // The page is gone, or its media was closed without a word.
@@ -483,6 +495,7 @@ impl Node {
             return false;
         };
         let (call, answer) = (part.about.call, part.answer.take());
+        part.expect(now);
         self.browsers.expected.push_back((now + SOUND, id));
         self.browsers.signalling.answer(call, answer)
     }
@@ -497,6 +510,7 @@ impl Node {
         // The others were told; nothing ever flows to them.
         part.ringing.clear();
         let about = part.about;
+        part.expect(now.instant);
         let usable = peer.is_some_and(|mut peer| {
             peer.accept(sdp)
                 .inspect_err(
@@ -527,6 +541,7 @@ impl Node {
         let Some(part) = &mut leg.browser else { return };
         part.ringing.clear();
         part.up = false;
+        part.expect(now.instant);
         let about = part.about;
         let answered = peer.answer(offer).ok().map(|(answer, _)| answer);
         let answer = answered.filter(|_| leg.media.attach(peer, about).is_ok());
@@ -561,6 +576,7 @@ impl Node {
             ringing,
             answer,
             up: false,
+            until: None,
             hears: None,
             told: false,
         };
