@@ -7,7 +7,7 @@
 //! One task owns everything, like the call engine's; speech and files come back as [`Word`]s.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use twiml::ssml::Spoken;
 
 use crate::drivers::sip::{Arrival, Wires};
 use crate::media_port::{MediaPort, MediaRoom};
-use crate::sounds::Sounds;
+use crate::sounds::{self, Sounds};
 
 /// Set in the port numbers of the network, to tell its media events from ours.
 pub const FAMILY: u64 = 1 << 62;
@@ -32,8 +32,9 @@ pub const FAMILY: u64 = 1 << 62;
 const PICK_UP: Duration = Duration::from_millis(500);
 /// The longest call whose sound is kept: ten minutes, 10 MB.
 const KEPT: Duration = Duration::from_secs(600);
-/// Longest file that a telephone plays, in samples: ten minutes of 48 kHz.
-const LONGEST_FILE: usize = 48_000 * 600;
+/// What all telephones together keep of what they heard, in samples: 200 MB. Beyond it, who heard
+/// something longest ago forgets it.
+const MOST_HEARD: usize = 100_000_000;
 /// Most telephones.
 const MOST: usize = 1000;
 
@@ -86,7 +87,29 @@ enum Act {
 struct Telephone {
     knobs: Knobs,
     state: &'static str,
-    heard: Option<Arc<Sound>>,
+}
+
+/// What telephones heard in their last calls, oldest first.
+#[derive(Debug, Default)]
+struct Heard(VecDeque<(PhoneNumber, Arc<Sound>)>);
+
+impl Heard {
+    /// Keeps the newest, and of the others as many as there is room for.
+    fn keep(&mut self, number: PhoneNumber, sound: Sound, room: usize) {
+        self.0.retain(|(whose, _)| *whose != number);
+        self.0.push_back((number, Arc::new(sound)));
+        let mut all: usize = (self.0.iter()).map(|(_, sound)| sound.samples.len()).sum();
+        while all > room && self.0.len() > 1 {
+            if let Some((_, sound)) = self.0.pop_front() {
+                all -= sound.samples.len();
+            }
+        }
+    }
+
+    fn of(&self, number: &PhoneNumber) -> Option<Arc<Sound>> {
+        let (_, sound) = self.0.iter().find(|(whose, _)| whose == number)?;
+        Some(Arc::clone(sound))
+    }
 }
 
 /// A telephone's call.
@@ -107,6 +130,7 @@ pub struct Network {
     /// Where Switchboard listens.
     switchboard: SocketAddr,
     telephones: BTreeMap<PhoneNumber, Telephone>,
+    heard: Heard,
     calls: HashMap<DialogKey, Call>,
     /// Both halves of a call that is carried back to Switchboard.
     carried: HashMap<DialogKey, DialogKey>,
@@ -154,6 +178,7 @@ impl Network {
             sounds,
             switchboard,
             telephones,
+            heard: Heard::default(),
             calls: HashMap::new(),
             carried: HashMap::new(),
             acts: BinaryHeap::new(),
@@ -214,10 +239,8 @@ impl Network {
             Word::Media(media::Event::RecordingEnded {
                 recording, sound, ..
             }) => {
-                let number = self.recordings.remove(&recording.0);
-                if let Some(telephone) = number.and_then(|number| self.telephones.get_mut(&number))
-                {
-                    telephone.heard = Some(Arc::new(sound));
+                if let Some(number) = self.recordings.remove(&recording.0) {
+                    self.heard.keep(number, sound, MOST_HEARD);
                 }
             }
             Word::Media(_) => {}
@@ -259,10 +282,7 @@ impl Network {
                 let _ = answer.send(self.dial(number, &to));
             }
             Question::Heard(number, answer) => {
-                let heard = self
-                    .telephones
-                    .get(&number)
-                    .and_then(|telephone| telephone.heard.clone());
+                let heard = self.heard.of(&number);
                 let _ = answer.send(heard.ok_or(PhoneFault::Unknown));
             }
         }
@@ -575,7 +595,9 @@ async fn read_file(path: PathBuf) -> Result<Sound, String> {
     let bytes = tokio::fs::read(path)
         .await
         .map_err(|error| error.to_string())?;
-    media::wav::read(&bytes, LONGEST_FILE).map_err(|error| error.to_string())
+    // The kinds that `Play` knows.
+    let sound = sounds::decode("", &bytes);
+    sound.ok_or_else(|| "it holds no sound that we can read".to_owned())
 }
 
 /// The network as the API reaches it.
@@ -610,7 +632,7 @@ impl api::control::phones::Phones for Handle {
             if let Some(path) = &knobs.play {
                 // Told now, to who can mend it, and not by silence in the call.
                 read_file(path.into()).await.map_err(|error| {
-                    let cure = "name a WAV file that the server can read";
+                    let cure = "name a WAV, MP3, AIFF or AU file that the server can read";
                     PhoneFault::Refused(format!("play: {path}: {error}; {cure}"))
                 })?;
             }
@@ -636,5 +658,28 @@ impl api::control::phones::Phones for Handle {
                 .unwrap_or_else(none)?;
             Ok(media::wav::write(&sound, None))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_heard_longest_ago_makes_room() {
+        let number = |last: u8| PhoneNumber::lenient(&format!("+1500555012{last}")).unwrap();
+        let sound = |length: usize| Sound::new(8000, vec![0; length]);
+        let mut heard = Heard::default();
+        heard.keep(number(1), sound(40), 100);
+        heard.keep(number(2), sound(40), 100);
+        // A second call of the first one: that is now the newest.
+        heard.keep(number(1), sound(50), 100);
+        assert!(heard.of(&number(2)).is_some());
+        heard.keep(number(3), sound(40), 100);
+        let kept = [1, 2, 3].map(|last| heard.of(&number(last)).map(|sound| sound.samples.len()));
+        assert_eq!(kept, [Some(50), None, Some(40)]);
+        // The newest is kept whatever its length.
+        heard.keep(number(4), sound(200), 100);
+        assert_eq!(heard.0.len(), 1);
     }
 }

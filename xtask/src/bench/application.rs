@@ -14,10 +14,13 @@ const HANGUP: &str = "<Response><Hangup/></Response>";
 /// The document of a call that says something.
 const SAY: &str = "<Response><Say>Hello.</Say></Response>";
 
+/// The last digits of every other number.
+const EVEN: [char; 5] = ['0', '2', '4', '6', '8'];
+
 /// A running application.
 pub struct Application {
-    /// `http://127.0.0.1:PORT`; documents are at `/hangup`, `/say`, `/bridge` and
-    /// `/client`, which dials the page of the caller's number.
+    /// `http://127.0.0.1:PORT`; documents are at `/hangup`, `/say`, `/mixed`, `/bridge`
+    /// and `/client`, which dials the page of the caller's number.
     pub address: String,
     kept: Arc<Kept>,
 }
@@ -112,6 +115,8 @@ fn serve(stream: TcpStream, kept: &Kept) -> Option<()> {
             Some("/bridge") => &kept.bridge,
             Some("/client") => client.as_deref()?,
             Some("/say") => SAY,
+            // By the caller's number: every other one hears something.
+            Some("/mixed") if field("From").is_some_and(|from| from.ends_with(EVEN)) => SAY,
             _ => HANGUP,
         };
         let length = document.len();

@@ -92,7 +92,7 @@ struct Knobs {
     /// What it says once it answered
     #[arg(long, value_name = "TEXT")]
     speak: Option<String>,
-    /// A WAV file that it plays once it answered
+    /// A sound file that it plays once it answered: WAV, MP3, AIFF, AU
     #[arg(long, value_name = "FILE")]
     play: Option<PathBuf>,
     /// Keys that it presses, so many milliseconds after its answer; may be repeated

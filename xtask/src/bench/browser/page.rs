@@ -332,11 +332,12 @@ impl Media {
 }
 
 /// Two peers of one program, connected to each other without a server: what the path, the encryption
-/// and our own looking cost, at the same time and in the same thread as the pages.
+/// and our own looking cost at the same time. Who speaks has a thread of its own, as the server has;
+/// who hears is looked at with the pages.
 struct Pair {
-    ends: [Media; 2],
-    due: Instant,
-    shared: Shared,
+    callee: Media,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Pair {
@@ -365,32 +366,47 @@ impl Pair {
             echo: false,
             ..callee
         };
+        let shared = Arc::new(Shared::default());
+        let own = Arc::clone(&shared);
+        let mut caller = caller;
+        let thread = std::thread::spawn(move || {
+            while !own.ended.load(Ordering::Relaxed) && speak(&mut caller, &own).is_ok() {
+                std::thread::sleep(FRAME);
+            }
+        });
         Ok(Self {
-            ends: [caller, callee],
-            due: now + FRAME,
-            shared: Shared::default(),
+            callee,
+            shared,
+            thread: Some(thread),
         })
     }
+}
 
-    /// The second end hears what the first one says.
-    fn advance(&mut self, direct: &mut Vec<f64>) -> anyhow::Result<()> {
-        let now = Instant::now();
-        let [caller, callee] = &mut self.ends;
-        if self.due <= now && caller.rtc.is_connected() {
-            self.due = now + FRAME;
-            caller.sent += 1;
-            let time = (caller.sent * 160) as u32;
-            let packet = RtpWrite::new(0.into(), caller.sent.into(), time, now, stamped());
-            let mut api = caller.rtc.direct_api();
-            if let Some(stream) = api.stream_tx_by_mid(caller.mid, None) {
-                stream.write_rtp(packet);
-            }
-            caller.rtc.handle_input(Input::Timeout(now))?;
-            caller.drain(now, &self.shared, &mut Vec::new())?;
+impl Drop for Pair {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok();
         }
-        caller.advance(&self.shared, &mut Vec::new())?;
-        callee.advance(&self.shared, direct)
     }
+}
+
+/// One packet of sound, once there is a connection.
+fn speak(caller: &mut Media, shared: &Shared) -> anyhow::Result<()> {
+    caller.advance(shared, &mut Vec::new())?;
+    if !caller.rtc.is_connected() {
+        return Ok(());
+    }
+    let now = Instant::now();
+    caller.sent += 1;
+    let time = (caller.sent * 160) as u32;
+    let packet = RtpWrite::new(0.into(), caller.sent.into(), time, now, stamped());
+    let mut api = caller.rtc.direct_api();
+    if let Some(stream) = api.stream_tx_by_mid(caller.mid, None) {
+        stream.write_rtp(packet);
+    }
+    caller.rtc.handle_input(Input::Timeout(now))?;
+    caller.drain(now, shared, &mut Vec::new())
 }
 
 #[derive(Default)]
@@ -488,7 +504,7 @@ fn look(
     speech: Speech,
 ) -> anyhow::Result<()> {
     let (mut there, mut direct) = (Vec::new(), Vec::new());
-    pair.advance(&mut direct)?;
+    pair.callee.advance(&pair.shared, &mut direct)?;
     for (socket, media) in pages {
         advance(socket, media, shared, speech, &mut there)?;
     }
