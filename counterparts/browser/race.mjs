@@ -49,10 +49,9 @@ async function rounds(sdk, what, wanted, act) {
   }
   for (const list of [spreads, waits]) list.sort((one, two) => one - two);
   const middle = (list) => list[Math.floor(list.length / 2)];
+  // All rounds had their one winner; how close the answers were is the computer's to give.
   console.log(`-- ${sdk.name}, ${what}: ${close()} rounds with answers within ${CLOSE} ms, of ${spreads.length} (median ${middle(spreads).toFixed(1)} ms, widest ${spreads.at(-1).toFixed(1)}); losers told after ${middle(waits).toFixed(0)} ms (median; last ${waits.at(-1).toFixed(0)})`);
   assert.ok(waits.at(-1) < 1000, `losers are told within a second: ${waits.at(-1)} ms`);
-  // All rounds had their one winner; how close they were is the computer's to give.
-  if (close() < wanted) console.log(`not run ${sdk.name} ${what}, ${wanted} times within ${CLOSE} ms: this computer came to ${close()} in ${spreads.length}`);
 }
 
 export async function race(lane, sdk) {
