@@ -30,7 +30,7 @@ use crate::report::{Outcome, Tally};
 use crate::switchboard::Switchboard;
 
 /// No suite may take longer.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(480);
 /// No nightly suite may take longer.
 const NIGHTLY_LIMIT: Duration = Duration::from_secs(2400);
 /// How many signed requests the helper libraries validate.
