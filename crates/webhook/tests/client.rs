@@ -603,3 +603,38 @@ async fn one_slow_receiver_delays_no_other() {
         .unwrap();
     assert!(started.elapsed() < Duration::from_secs(2));
 }
+
+#[tokio::test]
+async fn a_connection_is_given_up_before_an_application_would_close_it() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (opened, mut connections) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            opened.send(()).unwrap();
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                while socket.read(&mut request).await.is_ok_and(|read| read > 0) {
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                    socket.write_all(answer).await.unwrap();
+                }
+            });
+        }
+    });
+    let client = client();
+    let used = |after| {
+        let (client, request) = (&client, get(url.clone()));
+        async move {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            client.fetch(&request, &mut Jar::default()).await.unwrap();
+        }
+    };
+    used(0).await;
+    used(0).await;
+    assert_eq!(connections.len(), 1, "at once it is used again");
+    used(1800).await;
+    assert_eq!(connections.len(), 2, "gunicorn closes after 2 s");
+    connections.close();
+}
