@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 
 use model::account::{Account, AccountStatus};
+use model::call::Direction;
 use model::ip_access_control_list::IpNetwork;
 use model::phone_number::{IncomingPhoneNumber, PhoneNumber};
 use model::sid::{AccountSid, CredentialListSid};
 use model::sip_domain::{MappedList, MappingUse, SipDomain};
 use model::trunk::Trunk;
 use store::Error;
+use voice::effect::Invite;
 use voice::input::Instructions;
 
 use crate::inbound::{ON_COMPLETED, of_application};
@@ -139,6 +141,33 @@ impl Rim {
         let mut trunks = self.store.trunks().all().await?;
         trunks.retain(|trunk| trunk.account == account || Some(trunk.account) == owner);
         Ok(trunks)
+    }
+
+    /// What the telephone network may be shown as the caller: a number that the account owns or has
+    /// verified, or what the telephone network itself showed of the call that is passed on (compat
+    /// dial-15); `None` is nothing of that.
+    pub async fn shown(&self, invite: &Invite) -> Result<Option<String>, Error> {
+        let account = invite.account;
+        if let Ok(number) = PhoneNumber::lenient(&invite.from) {
+            let owned = self.store.phone_numbers().find_by_number(&number).await?;
+            let verified = self.store.caller_ids();
+            let verified = verified.find_by_number(account, &number).await?;
+            if owned.is_some_and(|owned| owned.account == account) || verified.is_some() {
+                return Ok(Some(number.to_string()));
+            }
+        }
+        // Written down before anybody is called.
+        let calls = self.store.calls();
+        let call = calls.find(account, invite.call).await?;
+        let Some(parent) = call.and_then(|call| call.parent) else {
+            return Ok(None);
+        };
+        let parent = calls.find(account, parent).await?.filter(|parent| {
+            parent.direction == Direction::Inbound
+                && parent.trunk.is_some()
+                && parent.from == invite.from
+        });
+        Ok(parent.map(|parent| parent.from))
     }
 
     /// The owned number that was called.

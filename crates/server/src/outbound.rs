@@ -166,6 +166,10 @@ pub async fn route(rim: &Rim, invite: Invite) -> Result<Destination, RouteFailur
     if invite.to.starts_with("sip:") || invite.to.starts_with("sips:") {
         return to_uri(rim, &invite, credentials).await;
     }
+    // A SIM is no number: no trunk has a way to it (compat rest-calls-28).
+    if invite.to.starts_with("sim:") {
+        return Err(RouteFailure::new(404, 21214));
+    }
     to_number(rim, &invite).await
 }
 
@@ -244,10 +248,10 @@ async fn find(rim: &Rim, uri: Uri) -> Result<Found, RouteFailure> {
 
 /// A number: over the trunk that claims it.
 async fn to_number(rim: &Rim, invite: &Invite) -> Result<Destination, RouteFailure> {
-    let trunks = rim
-        .trunks(invite.account)
-        .await
-        .map_err(|_| RouteFailure::new(503, 20500))?;
+    let broken = |_| RouteFailure::new(503, 20500);
+    let shown = rim.shown(invite).await.map_err(broken)?;
+    let from = shown.ok_or(RouteFailure::new(403, 13214))?;
+    let trunks = rim.trunks(invite.account).await.map_err(broken)?;
     let trunk = trunk::route(&trunks, &invite.to).ok_or(RouteFailure::new(404, 21214))?;
     let transport = match trunk.transport {
         trunk::Transport::Udp => Transport::Udp,
@@ -274,7 +278,7 @@ async fn to_number(rim: &Rim, invite: &Invite) -> Result<Destination, RouteFailu
             uri: Uri::sip(Some(&invite.to), &trunk.host, Some(trunk.port)),
             place: Place::Addresses(addresses),
         },
-        from: caller(&invite.from, &rim.host()),
+        from: caller(&from, &rim.host()),
         credentials,
         headers: Vec::new(),
         secure: transport == Transport::Tls,

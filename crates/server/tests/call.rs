@@ -530,3 +530,94 @@ async fn of_two_numbers_dialled_the_first_to_answer_wins() {
     })
     .await;
 }
+
+// dial-15
+#[tokio::test]
+async fn the_telephone_network_is_shown_only_what_belongs_to_the_account() {
+    let (_folder, server) = started().await;
+    let (caller, called) = (server.phone(0), server.phone(1));
+    let dial = format!("<Dial action=\"/after\"><Number>{called}</Number></Dial>");
+    let receiver = Receiver::with(&[("/passed-on", dial.as_str()), ("/after", "<Hangup/>")]).await;
+    let knobs = json!({ "answer_after_ms": 100, "hang_up_after_ms": 500 });
+    server.knobs(called, knobs).await;
+    // How a dial with this caller id ends.
+    let dialled = async |caller_id: &str| {
+        let twiml = format!(
+            "<Response><Dial action=\"{}\" callerId=\"{caller_id}\"><Number>{called}</Number></Dial></Response>",
+            receiver.url("/after"),
+        );
+        let form = [
+            ("To", caller),
+            ("From", server.number("demo")),
+            ("Twiml", &twiml),
+        ];
+        let sid = server.call(&form).await;
+        let after = eventually("the end of the dial", SOON, async || {
+            let all = receiver.got("/after");
+            all.into_iter().find(|got| got.get("CallSid") == sid)
+        });
+        let after = after.await;
+        server.reaches(&sid, "completed").await;
+        after
+    };
+    let foreign = "+14155550199";
+    let after = dialled(foreign).await;
+    let end = (after.get("DialCallStatus"), after.get("ErrorCode"));
+    assert_eq!(end, ("failed", "13214"), "{after:?}");
+    let below = format!("/Calls/{}/Notifications.json", after.get("DialCallSid"));
+    eventually("an alert", SOON, async || {
+        let (_, shown) = server.api("GET", &below, &[]).await;
+        (shown["notifications"][0]["error_code"] == "13214").then_some(())
+    })
+    .await;
+    let after = dialled(server.number("yours")).await;
+    assert_eq!(after.get("DialCallStatus"), "completed", "{after:?}");
+    // Verified, it may be shown. (In development at once.)
+    let verify = [("PhoneNumber", foreign)];
+    let (status, verified) = server.api("POST", "/OutgoingCallerIds.json", &verify).await;
+    assert_eq!(status, 200, "{verified}");
+    let after = dialled(foreign).await;
+    assert_eq!(after.get("DialCallStatus"), "completed", "{after:?}");
+
+    // A call that is passed on shows who called.
+    let number = "+12065550145";
+    let buy = [
+        ("PhoneNumber", number),
+        ("VoiceUrl", &receiver.url("/passed-on")),
+    ];
+    let (status, bought) = server.api("POST", "/IncomingPhoneNumbers.json", &buy).await;
+    assert_eq!(status, 201, "{bought}");
+    let stranger = server.phone(5);
+    server.dial(stranger, number).await;
+    let after = eventually("the end of the dial", SOON, async || {
+        let all = receiver.got("/after");
+        all.into_iter().find(|got| got.get("From") == stranger)
+    })
+    .await;
+    assert_eq!(after.get("DialCallStatus"), "completed", "{after:?}");
+    let child = server.record(after.get("DialCallSid")).await;
+    assert_eq!(
+        (child["from"].as_str(), child["to"].as_str()),
+        (Some(stranger), Some(called))
+    );
+}
+
+// rest-calls-28
+#[tokio::test]
+async fn a_sim_is_no_number() {
+    let (_folder, server) = started().await;
+    let to = format!("sim:DE{:032x}", 1);
+    let form = [
+        ("To", to.as_str()),
+        ("From", server.number("demo")),
+        ("Twiml", WAITING),
+    ];
+    let sid = server.call(&form).await;
+    server.reaches(&sid, "failed").await;
+    let below = format!("/Calls/{sid}/Notifications.json");
+    eventually("an alert", SOON, async || {
+        let (_, shown) = server.api("GET", &below, &[]).await;
+        (shown["notifications"][0]["error_code"] == "21214").then_some(())
+    })
+    .await;
+}

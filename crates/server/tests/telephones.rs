@@ -11,6 +11,7 @@ use std::time::Duration;
 use harness::{Folder, Receiver, Server};
 use sip::HeaderName;
 use telephone::Telephone;
+use tokio::net::UdpSocket;
 
 async fn calls(server: &Server, user: &str) -> String {
     let to = format!("sip:{user}@{}", server.fact("sip_domain"));
@@ -212,4 +213,95 @@ async fn a_telephone_is_challenged_with_the_algorithms_of_the_setting() {
         let challenge = telephone.register(&server).await;
         assert!(challenge.contains(expected), "{setting:?}: {challenge}");
     }
+}
+
+/// Whether PCMU has sound in it: a sample beyond a twentieth of full scale (G.711).
+fn is_loud(payload: &[u8]) -> bool {
+    payload.iter().any(|byte| {
+        let code = !byte;
+        let magnitude = ((u32::from(code & 0x0f) << 3) + 0x84) << ((code >> 4) & 7);
+        magnitude - 0x84 > 1_600
+    })
+}
+
+/// How many packets with sound come within a time, and how many at all.
+async fn sound(ear: &UdpSocket, within: Duration) -> (usize, usize) {
+    let (mut loud, mut all) = (0, 0);
+    let mut buffer = [0; 2_048];
+    let end = tokio::time::Instant::now() + within;
+    while let Ok(received) = tokio::time::timeout_at(end, ear.recv_from(&mut buffer)).await {
+        let (length, _) = received.unwrap();
+        // RTP's header is twelve bytes, and RTCP's types are 200 and above (RFC 5761).
+        if length > 12 && buffer[1] < 200 {
+            all += 1;
+            loud += usize::from(is_loud(&buffer[12..length]));
+        }
+    }
+    (loud, all)
+}
+
+// sip-calls-14
+#[tokio::test]
+async fn a_telephone_holds_and_resumes_and_moves() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]).await;
+    let receiver =
+        Receiver::with(&[("/voice", "<Say loop=\"0\">Please hold the line.</Say>")]).await;
+    let number = "+12065550146";
+    let url = receiver.url("/voice");
+    let (status, bought) = server
+        .api(
+            "POST",
+            "/IncomingPhoneNumbers.json",
+            &[("PhoneNumber", number), ("VoiceUrl", &url)],
+        )
+        .await;
+    assert_eq!(status, 201, "{bought}");
+    let mut alice = Telephone::of("alice").await;
+    let ear = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let description = |version: u8, ear: &UdpSocket, direction: &str| {
+        let port = ear.local_addr().unwrap().port();
+        format!(
+            "v=0\r\no=- 1 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+             m=audio {port} RTP/AVP 0\r\na={direction}\r\n"
+        )
+    };
+    let to = format!("sip:{number}@{}", server.fact("sip_domain"));
+    let offer = description(1, &ear, "sendrecv");
+    let (answer, mut call) = alice.call(&server, &to, &offer).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let heard = |ear| sound(ear, Duration::from_secs(3));
+    assert!(heard(&ear).await.0 > 30);
+
+    let contact = format!("Contact: <sip:alice@{}>\r\n", alice.address);
+    let hold = description(2, &ear, "sendonly");
+    let held = alice
+        .within(&server, &mut call, "INVITE", &contact, &hold)
+        .await;
+    let body = String::from_utf8_lossy(&held.body).into_owned();
+    assert_eq!(held.status, 200, "{held:?}");
+    assert!(body.contains("a=recvonly"), "{body}");
+    // What was on its way is heard.
+    sound(&ear, Duration::from_millis(300)).await;
+    assert_eq!(sound(&ear, Duration::from_secs(1)).await.0, 0);
+
+    let back = description(3, &ear, "sendrecv");
+    let back = alice
+        .within(&server, &mut call, "INVITE", &contact, &back)
+        .await;
+    assert_eq!(back.status, 200, "{back:?}");
+    assert!(heard(&ear).await.0 > 30);
+
+    // By UPDATE, and to another place.
+    let moved = description(4, &other, "sendrecv");
+    let moved = alice
+        .within(&server, &mut call, "UPDATE", &contact, &moved)
+        .await;
+    assert_eq!(moved.status, 200, "{moved:?}");
+    assert!(heard(&other).await.0 > 30);
+    sound(&ear, Duration::from_millis(1)).await;
+    assert_eq!(sound(&ear, Duration::from_millis(500)).await.1, 0);
+    let gone = alice.within(&server, &mut call, "BYE", "", "").await;
+    assert_eq!(gone.status, 200, "{gone:?}");
 }

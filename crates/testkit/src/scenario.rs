@@ -387,6 +387,7 @@ impl Stage {
             }),
             ["answers"] => LegEvent::Answered,
             ["hangs", "up"] => LegEvent::HungUp,
+            ["is", "silent"] => LegEvent::Silent,
             ["is", "lost"] => LegEvent::Lost { reason: "no media" },
             ["refuses", status] => LegEvent::Failed {
                 sip_status: number(status)?,

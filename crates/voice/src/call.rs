@@ -283,10 +283,16 @@ impl Course {
                 let mut ending = Ending::new(status::refused(sip_status)).sip(sip_status);
                 if ending.unanswered == CallStatus::Failed {
                     let code = code.unwrap_or(status::code_of(sip_status));
-                    ending = ending.error(
-                        code,
-                        format!("The called party could not be reached: SIP status {sip_status}"),
-                    );
+                    let text = match code {
+                        13214 => format!(
+                            "{} may not be shown to the telephone network: set callerId to a number that you own or have verified",
+                            cx.body.record.from
+                        ),
+                        _ => format!(
+                            "The called party could not be reached: SIP status {sip_status}"
+                        ),
+                    };
+                    ending = ending.error(code, text);
                 }
                 self.refuse(ending, cx);
             }
@@ -303,6 +309,11 @@ impl Course {
                 self.leg_gone(cx);
                 let text = format!("The connection to the telephone was lost: {reason}");
                 self.refuse(Ending::new(CallStatus::Failed).error(32011, text), cx);
+            }
+            LegEvent::Silent => {
+                let text =
+                    "No sound comes from the telephone: a firewall may keep it back, or it is gone";
+                cx.alert(32014, false, text);
             }
             LegEvent::Digit(key) => self.verb(verbs::Event::Digit(key), cx),
             LegEvent::PlaybackEnded(playback) => {

@@ -207,6 +207,8 @@ pub enum LegEvent {
         /// What happened, for the log.
         reason: &'static str,
     },
+    /// No sound has come for a while from a far end that should send some; told once.
+    Silent,
     /// A key was pressed: `0-9`, `*`, `#`, `A-D`.
     Digit(char),
     /// A playback came to its end by itself.

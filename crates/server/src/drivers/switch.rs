@@ -759,9 +759,15 @@ impl Node {
             }
             // Stopped playbacks were stopped by the engine, which has forgotten them.
             media::Event::PlaybackEnded { .. } | media::Event::RecordingEnded { .. } => {}
-            media::Event::FirstPacket { .. }
-            | media::Event::MediaTimeout { .. }
-            | media::Event::Bye { .. } => {}
+            // Before the answer nobody has to send anything.
+            media::Event::MediaTimeout { port } => {
+                let id = leg(&self.legs, port);
+                if let Some(id) = id.filter(|id| self.legs.leg(*id).is_some_and(|leg| leg.answered))
+                {
+                    self.tell(now, id, LegEvent::Silent);
+                }
+            }
+            media::Event::FirstPacket { .. } | media::Event::Bye { .. } => {}
             media::Event::Statistics { .. } => {}
         }
     }
