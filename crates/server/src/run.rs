@@ -542,3 +542,35 @@ fn facts(
         sip_password: known(seed::SIP_PASSWORD.to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    #[test]
+    fn customers_reach_this_computer_in_development_only() {
+        let permits = |config: &Config, address: &str| {
+            egress(config).unwrap().permits(address.parse().unwrap())
+        };
+        let development = Config::development(PathBuf::new(), crate::config::Ports::USUAL);
+        assert!(permits(&development, "127.0.0.1") && permits(&development, "::1"));
+        assert!(!permits(&development, "10.0.0.1") && !permits(&development, "169.254.169.254"));
+        let mut production = Config::production();
+        for inside in ["127.0.0.1", "::1", "10.0.0.1", "169.254.169.254", "fd00::1"] {
+            assert!(!permits(&production, inside), "{inside}");
+        }
+        assert!(permits(&production, "93.184.215.14"));
+        production.egress_allow = vec!["10.0.0.0/8".to_owned()];
+        assert!(permits(&production, "10.0.0.1") && !permits(&production, "127.0.0.1"));
+        production.egress_allow = vec!["nowhere".to_owned()];
+        assert!(egress(&production).is_err());
+    }
+
+    #[test]
+    fn caller_ids_are_verified_by_a_call_in_production() {
+        assert!(Config::production().verify_caller_ids);
+        let development = Config::development(PathBuf::new(), crate::config::Ports::USUAL);
+        assert!(!development.verify_caller_ids);
+    }
+}

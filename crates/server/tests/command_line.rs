@@ -1,12 +1,15 @@
 //! The binary as people and scripts start it: first line, files, signals, exit codes.
 #![allow(clippy::unwrap_used)] // the functions between the tests belong to them
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 /// A folder of one test, gone afterwards.
@@ -225,8 +228,10 @@ fn a_server_starts_from_a_file_with_an_account_of_its_own() {
     );
     std::fs::write(&file, text).unwrap();
     let file = file.to_str().unwrap();
-    let account: Value =
-        serde_json::from_slice(&run(&["account", "--config", file, "--json"]).stdout).unwrap();
+    let account: Value = serde_json::from_slice(
+        &run(&["account", "--config", file, "--key", "main", "--json"]).stdout,
+    )
+    .unwrap();
     let (sid, token) = (
         account["account_sid"].as_str().unwrap(),
         account["auth_token"].as_str().unwrap(),
@@ -251,6 +256,17 @@ fn a_server_starts_from_a_file_with_an_account_of_its_own() {
         code(&["logs", "--api", api, "--account", sid, "--token", token]).0,
         Some(0)
     );
+    // Only a main key may look at keys.
+    let (key, secret) = (
+        account["api_key_sid"].as_str().unwrap(),
+        account["api_key_secret"].as_str().unwrap(),
+    );
+    let keys = format!("/2010-04-01/Accounts/{sid}/Keys.json");
+    let (status, shown) = get(api, &keys, key, secret);
+    assert_eq!(status, 200, "{shown}");
+    assert!(shown.contains(key) && !shown.contains(secret), "{shown}");
+    let (status, refused) = get(api, &keys, key, "wrong");
+    assert_eq!(status, 401, "{refused}");
     // What everybody knows of the development mode opens nothing here.
     let known = (
         "AC00000000000000000000000000000001",
@@ -524,4 +540,21 @@ fn the_printed_lines_make_a_call() {
     }
     assert!(is_heard(wav), "nothing but silence");
     assert_eq!(dev.end("-TERM").code(), Some(0));
+}
+
+/// Asks the API; status and body.
+fn get(api: &str, path: &str, name: &str, secret: &str) -> (u16, String) {
+    let address = api.strip_prefix("http://").unwrap();
+    let credentials = STANDARD.encode(format!("{name}:{secret}"));
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Basic {credentials}\r\n\
+         Connection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    (status, body.to_owned())
 }

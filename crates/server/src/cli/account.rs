@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::account::{Account as Record, AccountStatus};
+use model::account::{Account as Record, AccountStatus, ApiKey, KeyClass};
 use model::pii::Pii;
-use model::sid::AccountSid;
+use model::sid::{AccountSid, KeySid};
 use store::{Location, Store};
 
 use super::settings::{SettingFlags, resolve};
@@ -25,6 +25,10 @@ pub struct Account {
     /// What people call the account
     #[arg(long, value_name = "NAME", default_value = "First account")]
     name: String,
+    /// Also make an API key of this class, and print its secret: a main key may do all that the
+    /// token may, a standard key nothing to accounts and keys
+    #[arg(long, value_name = "CLASS")]
+    key: Option<Class>,
     /// The configuration file, which names the data folder
     #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG")]
     config: Option<PathBuf>,
@@ -33,6 +37,13 @@ pub struct Account {
     json: bool,
     #[command(flatten)]
     settings: SettingFlags,
+}
+
+/// The classes of keys that can be asked for.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Class {
+    Main,
+    Standard,
 }
 
 impl Account {
@@ -68,15 +79,39 @@ impl Account {
             created: now,
             updated: now,
         };
-        let inserted = store.accounts().insert(record).await;
+        let key = self.key.map(|class| ApiKey {
+            sid: KeySid::from_bytes(rand::random()),
+            account: sid,
+            friendly_name: "First key".to_owned(),
+            class: match class {
+                Class::Main => KeyClass::Main,
+                Class::Standard => KeyClass::Standard,
+            },
+            secret: Pii(format!("{:032x}", rand::random::<u128>())),
+            created: now,
+            updated: now,
+        });
+        let mut inserted = store.accounts().insert(record).await;
+        if let (Ok(()), Some(key)) = (&inserted, &key) {
+            inserted = store.keys().insert(key.clone()).await;
+        }
         // The writer ends with the last handle.
         drop(store);
         let _ = tokio::time::timeout(Duration::from_secs(2), writer).await;
         inserted.map_err(failed)?;
         if self.json {
-            say(&serde_json::json!({ "account_sid": sid, "auth_token": token }).to_string());
+            let mut shown = serde_json::json!({ "account_sid": sid, "auth_token": token });
+            if let Some(key) = key {
+                shown["api_key_sid"] = serde_json::json!(key.sid);
+                shown["api_key_secret"] = serde_json::json!(key.secret.into_inner());
+            }
+            say(&shown.to_string());
         } else {
             say(&format!("Account SID  {sid}\nAuth Token   {token}"));
+            if let Some(key) = key {
+                let secret = key.secret.into_inner();
+                say(&format!("API Key SID  {}\nSecret       {secret}", key.sid));
+            }
         }
         Ok(())
     }
