@@ -294,7 +294,7 @@ impl World {
                             browser.begun |= bytes.first() == Some(&22);
                             let forging = self.forging.filter(|_| browser.begun || !browser.called);
                             let forged = forging.map_or_else(Vec::new, |forge| forge());
-                            let late = browser.called.then_some(0).unwrap_or(forged.len());
+                            let late = if browser.called { 0 } else { forged.len() };
                             for hello in &forged[..late] {
                                 self.peers.handle_datagram(self.now, from, hello);
                                 self.forged += 1;
