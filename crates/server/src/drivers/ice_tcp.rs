@@ -227,8 +227,11 @@ impl Streams {
                 }
             };
             let full = self.open.len() >= MOST;
-            if (full || self.unproven >= STRANGERS) && !self.forget_oldest_stranger() && full {
-                continue;
+            if full || self.unproven >= STRANGERS {
+                let has_room = self.forget_oldest_stranger();
+                if full && !has_room {
+                    continue;
+                }
             }
             self.last = (self.last + 1) % LISTENER.0;
             let number = self.last;
