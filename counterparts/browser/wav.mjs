@@ -37,9 +37,11 @@ export function readWav(file) {
   return { rate, samples, seconds: samples.length / rate };
 }
 
-/** How much of a tone there is in the last second, by a Goertzel filter: a power. */
+/** How much of a tone there is in the last second before the silence at the end, by a Goertzel filter: a power. */
 export function loudness({ rate, samples }, frequency) {
-  const part = samples.subarray(Math.max(0, samples.length - Math.round(rate * 1.2)), samples.length - Math.round(rate * 0.2));
+  let end = samples.length;
+  while (end > 0 && Math.abs(samples[end - 1]) < 100) end -= 1;
+  const part = samples.subarray(Math.max(0, end - Math.round(rate * 1.2)), Math.max(0, end - Math.round(rate * 0.2)));
   const factor = 2 * Math.cos((2 * Math.PI * frequency) / rate);
   let [one, two] = [0, 0];
   for (const sample of part) [one, two] = [sample + factor * one - two, one];
