@@ -118,8 +118,11 @@ fn fragments(message: u8) -> Vec<Vec<u8>> {
     datagrams
 }
 
+/// Makes the datagrams of a forger.
+type Forge = fn() -> Vec<Vec<u8>>;
+
 /// What somebody can send who only knows a browser's address, and what it is called.
-const FORGERIES: [(&str, fn() -> Vec<Vec<u8>>); 8] = [
+const FORGERIES: [(&str, Forge); 8] = [
     ("incomplete", || vec![client_hello(false)]),
     ("complete", || vec![client_hello(true)]),
     ("complete, as an answer to a cookie", || {
@@ -151,7 +154,7 @@ struct World {
     /// Sends every peer a forged hello with each datagram.
     spoofing: bool,
     /// From the address of whoever sends, before and after each of its datagrams.
-    forging: Option<fn() -> Vec<Vec<u8>>>,
+    forging: Option<Forge>,
     forged: usize,
 }
 
