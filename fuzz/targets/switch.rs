@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use model::call::{CallRecord, CallStatus, Direction};
+use model::call::{CallRecord, Direction};
 use model::now::{Now, Wall};
 use model::sid::{AccountSid, CallSid};
 use voice::effect::{Effect, LegCommand, MediaCommand};
@@ -171,25 +171,9 @@ impl World {
             return Ok(());
         }
         let record = CallRecord {
-            sid: call,
-            account,
-            parent: None,
             to: "+15551230009".to_owned(),
             from: "+15005550006".to_owned(),
-            phone_number: None,
-            application: None,
-            trunk: None,
-            status: CallStatus::Queued,
-            direction: Direction::OutboundApi,
-            created: self.now.wall,
-            updated: self.now.wall,
-            started: None,
-            answered: None,
-            ended: None,
-            queue_time_ms: 0,
-            answered_by: None,
-            forwarded_from: None,
-            caller_name: None,
+            ..CallRecord::new(call, account, Direction::OutboundApi, self.now.wall)
         };
         let send_digits = u.arbitrary::<bool>()?.then(|| "ww1".to_owned());
         self.feed(Input::Originate(Box::new(Originate {

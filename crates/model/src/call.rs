@@ -167,6 +167,35 @@ pub struct CallRecord {
 }
 
 impl CallRecord {
+    /// A call that begins now: one that was asked for over REST waits for its turn, every other one
+    /// rings. Who talks with whom is for the caller to fill in.
+    pub fn new(sid: CallSid, account: AccountSid, direction: Direction, now: Wall) -> CallRecord {
+        CallRecord {
+            sid,
+            account,
+            parent: None,
+            to: String::new(),
+            from: String::new(),
+            phone_number: None,
+            application: None,
+            trunk: None,
+            status: match direction {
+                Direction::OutboundApi => CallStatus::Queued,
+                Direction::Inbound | Direction::OutboundDial => CallStatus::Ringing,
+            },
+            direction,
+            created: now,
+            updated: now,
+            started: None,
+            answered: None,
+            ended: None,
+            queue_time_ms: 0,
+            answered_by: None,
+            forwarded_from: None,
+            caller_name: None,
+        }
+    }
+
     /// Seconds from answer to end, rounded up as upstream bills them; `None` while it lives, zero
     /// if it was never answered.
     pub fn duration_secs(&self) -> Option<u64> {

@@ -66,25 +66,14 @@ fn bytes(number: u32) -> [u8; 16] {
 
 fn call(number: u32, created: i64) -> CallRecord {
     CallRecord {
-        sid: CallSid::from_bytes(bytes(number)),
-        account: ACCOUNT,
-        parent: None,
         to: "+15005550006".into(),
         from: "+15005550001".into(),
-        phone_number: None,
-        application: None,
-        trunk: None,
-        status: CallStatus::Queued,
-        direction: Direction::OutboundApi,
-        created: Wall(created),
-        updated: Wall(created),
-        started: None,
-        answered: None,
-        ended: None,
-        queue_time_ms: 0,
-        answered_by: None,
-        forwarded_from: None,
-        caller_name: None,
+        ..CallRecord::new(
+            CallSid::from_bytes(bytes(number)),
+            ACCOUNT,
+            Direction::OutboundApi,
+            Wall(created),
+        )
     }
 }
 

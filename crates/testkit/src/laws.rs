@@ -364,25 +364,14 @@ mod tests {
 
     fn ringing(sid: CallSid) -> CallRecord {
         CallRecord {
-            sid,
-            account: AccountSid::from_bytes([3; 16]),
-            parent: None,
             to: "+15005550006".to_owned(),
             from: "+15551230001".to_owned(),
-            phone_number: None,
-            application: None,
-            trunk: None,
-            status: CallStatus::Ringing,
-            direction: Direction::Inbound,
-            created: Wall(0),
-            updated: Wall(0),
-            started: None,
-            answered: None,
-            ended: None,
-            queue_time_ms: 0,
-            answered_by: None,
-            forwarded_from: None,
-            caller_name: None,
+            ..CallRecord::new(
+                sid,
+                AccountSid::from_bytes([3; 16]),
+                Direction::Inbound,
+                Wall(0),
+            )
         }
     }
 

@@ -398,25 +398,10 @@ mod tests {
 
     fn record(status: CallStatus) -> CallRecord {
         CallRecord {
-            sid: CALL,
-            account: ACCOUNT,
-            parent: None,
             to: "+15005550006".to_owned(),
             from: "+15551230001".to_owned(),
-            phone_number: None,
-            application: None,
-            trunk: None,
             status,
-            direction: Direction::Inbound,
-            created: Wall(0),
-            updated: Wall(0),
-            started: None,
-            answered: None,
-            ended: None,
-            queue_time_ms: 0,
-            answered_by: None,
-            forwarded_from: None,
-            caller_name: None,
+            ..CallRecord::new(CALL, ACCOUNT, Direction::Inbound, Wall(0))
         }
     }
 

@@ -16,7 +16,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use model::call::{CallRecord, CallStatus, Direction};
+use model::call::{CallRecord, Direction};
 use model::method::Method;
 use model::now::{Now, Wall};
 use model::sid::{AccountSid, CallSid};
@@ -237,25 +237,9 @@ impl Stage {
             instructions.status_callback_events.completed && instructions.status_callback.is_some();
         self.laws.begun(sid, None, wants_end);
         let record = CallRecord {
-            sid,
-            account: account(),
-            parent: None,
             to: to.to_owned(),
             from: from.to_owned(),
-            phone_number: None,
-            application: None,
-            trunk: None,
-            status: CallStatus::Queued,
-            direction: Direction::OutboundApi,
-            created: self.now.wall,
-            updated: self.now.wall,
-            started: None,
-            answered: None,
-            ended: None,
-            queue_time_ms: 0,
-            answered_by: None,
-            forwarded_from: None,
-            caller_name: None,
+            ..CallRecord::new(sid, account(), Direction::OutboundApi, self.now.wall)
         };
         self.feed(Input::Originate(Box::new(Originate {
             record,

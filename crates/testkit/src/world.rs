@@ -514,25 +514,9 @@ impl World<'_> {
         instructions: Instructions,
     ) -> Result<(), String> {
         let record = CallRecord {
-            sid,
-            account,
-            parent: None,
             to: "+15551230009".to_owned(),
             from: "+15005550006".to_owned(),
-            phone_number: None,
-            application: None,
-            trunk: None,
-            status: CallStatus::Queued,
-            direction: Direction::OutboundApi,
-            created: self.now.wall,
-            updated: self.now.wall,
-            started: None,
-            answered: None,
-            ended: None,
-            queue_time_ms: 0,
-            answered_by: None,
-            forwarded_from: None,
-            caller_name: None,
+            ..CallRecord::new(sid, account, Direction::OutboundApi, self.now.wall)
         };
         let timeout = Duration::from_secs(1 + self.chance.below(10));
         let time_limit = Duration::from_secs(20 + self.chance.below(100));

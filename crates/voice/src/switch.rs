@@ -232,25 +232,15 @@ impl Switch {
             return;
         }
         let record = CallRecord {
-            sid,
-            account,
-            parent: None,
             to: incoming.to,
             from: incoming.from,
             phone_number: incoming.phone_number,
             application: incoming.application,
             trunk: incoming.trunk,
-            status: CallStatus::Ringing,
-            direction: Direction::Inbound,
-            created: now.wall,
-            updated: now.wall,
             started: Some(now.wall),
-            answered: None,
-            ended: None,
-            queue_time_ms: 0,
-            answered_by: None,
             forwarded_from: incoming.forwarded_from,
             caller_name: incoming.caller_name,
+            ..CallRecord::new(sid, account, Direction::Inbound, now.wall)
         };
         let mut call = Call::new(record, incoming.instructions, self.policy.time_limit);
         call.body.leg = Some(leg);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::Path;
 use axum::http::StatusCode;
-use model::call::{CallRecord, CallStatus, Direction};
+use model::call::{CallRecord, Direction};
 use model::error_code::ErrorCode;
 use model::page::PageRequest;
 use model::phone_number::{OutgoingCallerId, PhoneNumber};
@@ -155,25 +155,15 @@ async fn call(
         ));
     };
     let record = CallRecord {
-        sid: request.call,
-        account: request.account,
-        parent: None,
         to: request.phone_number.to_string(),
         from: shown.phone_number.to_string(),
         phone_number: Some(shown.sid),
-        application: None,
-        trunk: None,
-        status: CallStatus::Queued,
-        direction: Direction::OutboundApi,
-        created: ask.now,
-        updated: ask.now,
-        started: None,
-        answered: None,
-        ended: None,
-        queue_time_ms: 0,
-        answered_by: None,
-        forwarded_from: None,
-        caller_name: None,
+        ..CallRecord::new(
+            request.call,
+            request.account,
+            Direction::OutboundApi,
+            ask.now,
+        )
     };
     let originate = Originate {
         record,

@@ -518,25 +518,15 @@ fn place(target: Target, verb: &twiml::verbs::Dial, group: &[String], cx: &mut C
     let caller_id = verb.caller_id.clone().filter(|id| !id.is_empty());
     let from = caller_id.unwrap_or_else(|| parent.from.clone());
     let record = CallRecord {
-        sid: cx.out.chance.call(),
-        account: parent.account,
         parent: Some(parent.sid),
         to: target.to,
         from: from.clone(),
-        phone_number: None,
-        application: None,
-        trunk: None,
-        status: CallStatus::Ringing,
-        direction: Direction::OutboundDial,
-        created: cx.now.wall,
-        updated: cx.now.wall,
-        started: None,
-        answered: None,
-        ended: None,
-        queue_time_ms: 0,
-        answered_by: None,
-        forwarded_from: None,
-        caller_name: None,
+        ..CallRecord::new(
+            cx.out.chance.call(),
+            parent.account,
+            Direction::OutboundDial,
+            cx.now.wall,
+        )
     };
     let (sid, application) = (record.sid, parent.application);
     cx.body.children.push(sid);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::alert::{Alert, Level};
 use model::application::Application;
-use model::call::{CallRecord, CallStatus, Direction};
+use model::call::{CallRecord, Direction};
 use model::error_code::ErrorCode;
 use model::event::Event;
 use model::method::Method;
@@ -58,25 +58,11 @@ pub async fn create(ask: Ask) -> Reply {
 
     let sid = CallSid::from_bytes(ask.app.draw());
     let record = CallRecord {
-        sid,
-        account: ask.account_sid(),
-        parent: None,
         to: to.text().to_owned(),
         from,
         phone_number,
         application,
-        trunk: None,
-        status: CallStatus::Queued,
-        direction: Direction::OutboundApi,
-        created: ask.now,
-        updated: ask.now,
-        started: None,
-        answered: None,
-        ended: None,
-        queue_time_ms: 0,
-        answered_by: None,
-        forwarded_from: None,
-        caller_name: None,
+        ..CallRecord::new(sid, ask.account_sid(), Direction::OutboundApi, ask.now)
     };
     let originate = Originate {
         record,
