@@ -1,6 +1,7 @@
 //! AIFF and AIFF-C files: PCM of 8 or 16 bits, mu-law and A-law, any rate; stereo is mixed down.
 
 use crate::codec::{pcma, pcmu};
+use crate::pcm::Layout;
 use crate::sound::Sound;
 use crate::wav::Unplayable;
 
@@ -32,7 +33,7 @@ pub fn begins(bytes: &[u8]) -> bool {
 /// Reads a file of at most `max_samples` samples a channel. One that is cut short is read as far as
 /// it goes.
 pub fn read(bytes: &[u8], max_samples: usize) -> Result<Sound, Unplayable> {
-    use Unplayable::{Malformed, TooLong, Unsupported};
+    use Unplayable::{Malformed, Unsupported};
     if !begins(bytes) {
         return Err(Malformed);
     }
@@ -52,9 +53,6 @@ pub fn read(bytes: &[u8], max_samples: usize) -> Result<Sound, Unplayable> {
             format = Some((encoding, channels, rate, bits));
         } else if id == b"SSND" {
             let (encoding, channels, rate, bits) = format.ok_or(Malformed)?;
-            if !(1..=8).contains(&channels) || !(1_000..=384_000).contains(&rate) {
-                return Err(Unsupported);
-            }
             let (width, sample): (usize, fn(&[u8]) -> i32) = match (encoding, bits) {
                 (b"NONE" | b"twos", 16) => (2, |b| i32::from(i16::from_be_bytes([b[0], b[1]]))),
                 (b"sowt", 16) => (2, |b| i32::from(i16::from_le_bytes([b[0], b[1]]))),
@@ -65,19 +63,11 @@ pub fn read(bytes: &[u8], max_samples: usize) -> Result<Sound, Unplayable> {
                 (b"alaw" | b"ALAW", _) => (1, |b| i32::from(pcma::decode(b[0]))),
                 _ => return Err(Unsupported),
             };
+            let layout = Layout::new(rate, channels, width, sample)?;
             // An offset, for those who align to blocks, and the size of the block.
             let offset = u32_at(body, 0).ok_or(Malformed)? as usize;
             let data = body.get(8usize.saturating_add(offset)..).ok_or(Malformed)?;
-            let frames = data.chunks_exact(width * channels);
-            if frames.len() > max_samples {
-                return Err(TooLong);
-            }
-            let samples = frames
-                .map(|frame| {
-                    (frame.chunks_exact(width).map(sample).sum::<i32>() / channels as i32) as i16
-                })
-                .collect();
-            return Ok(Sound::new(rate, samples));
+            return layout.read(data, max_samples);
         }
         // Chunks are padded to even length.
         at = start.saturating_add(length).saturating_add(length & 1);

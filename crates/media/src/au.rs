@@ -2,6 +2,7 @@
 //! go by the same name and begin with `.snd`.
 
 use crate::codec::{pcma, pcmu};
+use crate::pcm::Layout;
 use crate::sound::Sound;
 use crate::wav::Unplayable;
 
@@ -49,7 +50,7 @@ pub fn begins(bytes: &[u8]) -> bool {
 
 /// Reads an AU file of at most `max_samples` samples a channel: mu-law, A-law, PCM of 8 or 16 bits.
 pub fn read(bytes: &[u8], max_samples: usize) -> Result<Sound, Unplayable> {
-    use Unplayable::{Malformed, TooLong, Unsupported};
+    use Unplayable::{Malformed, Unsupported};
     let word = |at: usize| {
         let word = bytes.get(at..at + 4).ok_or(Malformed)?;
         Ok(u32::from_be_bytes([word[0], word[1], word[2], word[3]]))
@@ -60,9 +61,6 @@ pub fn read(bytes: &[u8], max_samples: usize) -> Result<Sound, Unplayable> {
     // The length in the third word may be unknown, so the sound goes to the end of the file.
     let (start, encoding, rate) = (word(4)? as usize, word(12)?, word(16)?);
     let channels = word(20)? as usize;
-    if !(1..=8).contains(&channels) || !(1_000..=384_000).contains(&rate) {
-        return Err(Unsupported);
-    }
     let (width, sample): (usize, fn(&[u8]) -> i32) = match encoding {
         1 => (1, |b| i32::from(pcmu::decode(b[0]))),
         2 => (1, |b| i32::from(b[0] as i8) * 256),
@@ -70,17 +68,8 @@ pub fn read(bytes: &[u8], max_samples: usize) -> Result<Sound, Unplayable> {
         27 => (1, |b| i32::from(pcma::decode(b[0]))),
         _ => return Err(Unsupported),
     };
-    let frames = bytes
-        .get(start..)
-        .ok_or(Malformed)?
-        .chunks_exact(width * channels);
-    if frames.len() > max_samples {
-        return Err(TooLong);
-    }
-    let samples = frames
-        .map(|frame| (frame.chunks_exact(width).map(sample).sum::<i32>() / channels as i32) as i16)
-        .collect();
-    Ok(Sound::new(rate, samples))
+    let layout = Layout::new(rate, channels, width, sample)?;
+    layout.read(bytes.get(start..).ok_or(Malformed)?, max_samples)
 }
 
 #[cfg(test)]

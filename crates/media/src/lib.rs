@@ -26,6 +26,7 @@ mod engine;
 mod event;
 mod latch;
 pub mod mp3;
+mod pcm;
 mod player;
 mod port;
 mod port_map;

@@ -1,6 +1,7 @@
 //! WAV files: PCM of 8 or 16 bits, mu-law and A-law, any rate; stereo is mixed down.
 
 use crate::codec::{pcma, pcmu};
+use crate::pcm::Layout;
 use crate::sound::Sound;
 
 /// Why a file cannot be played. Whoever supplied the file must change it.
@@ -38,7 +39,7 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 /// Reads a file of at most `max_samples` samples a channel. A data chunk cut short, or of unknown
 /// length as in a stream, is read as far as it goes.
 pub fn read(bytes: &[u8], max_samples: usize) -> Result<Sound, Unplayable> {
-    use Unplayable::{Malformed, TooLong, Unsupported};
+    use Unplayable::{Malformed, Unsupported};
     if bytes.get(..4) != Some(b"RIFF") || bytes.get(8..12) != Some(b"WAVE") {
         return Err(Malformed);
     }
@@ -60,9 +61,6 @@ pub fn read(bytes: &[u8], max_samples: usize) -> Result<Sound, Unplayable> {
             format = Some((kind, channels, rate, bits));
         } else if id == b"data" {
             let (kind, channels, rate, bits) = format.ok_or(Malformed)?;
-            if !(1..=8).contains(&channels) || !(1_000..=384_000).contains(&rate) {
-                return Err(Unsupported);
-            }
             let sample: fn(&[u8]) -> i32 = match (kind, bits) {
                 (PCM, 16) => |b| i32::from(i16::from_le_bytes([b[0], b[1]])),
                 // Eight bits are without sign.
@@ -72,16 +70,7 @@ pub fn read(bytes: &[u8], max_samples: usize) -> Result<Sound, Unplayable> {
                 _ => return Err(Unsupported),
             };
             let width = usize::from(bits) / 8;
-            let frames = body.chunks_exact(width * channels);
-            if frames.len() > max_samples {
-                return Err(TooLong);
-            }
-            let samples = frames
-                .map(|frame| {
-                    (frame.chunks_exact(width).map(sample).sum::<i32>() / channels as i32) as i16
-                })
-                .collect();
-            return Ok(Sound::new(rate, samples));
+            return Layout::new(rate, channels, width, sample)?.read(body, max_samples);
         }
         // Chunks are padded to even length.
         at = start.saturating_add(length).saturating_add(length & 1);
