@@ -155,18 +155,10 @@ impl World {
             let leg = LegId(u64::from(self.began));
             self.legs.push(leg);
             self.feed(Input::Incoming(Box::new(Incoming {
-                call,
-                leg,
-                account,
                 from: "+15551230001".to_owned(),
                 to: "+15005550006".to_owned(),
-                caller_name: None,
-                forwarded_from: None,
-                phone_number: None,
-                application: None,
-                trunk: None,
                 instructions,
-                parameters: Vec::new(),
+                ..Incoming::new(call, leg, account)
             })));
             return Ok(());
         }

@@ -201,9 +201,6 @@ async fn find(
     }
     let secure = domain.as_ref().is_some_and(|domain| domain.secure);
     let mut incoming = Incoming {
-        call: CallSid::from_bytes(rand::random()),
-        leg: LegId(0),
-        account,
         from: party(&facts.from.uri, over_trunk),
         to: party(&facts.to.uri, over_trunk),
         caller_name: facts.from.display.clone(),
@@ -211,11 +208,8 @@ async fn find(
             .headers
             .named("Diversion")
             .and_then(|text| sip::NameAddr::parse(text).ok()?.uri.user_name()),
-        phone_number: None,
-        application: None,
         trunk: trunks.first().filter(|_| over_trunk).map(|trunk| trunk.sid),
-        instructions: Instructions::default(),
-        parameters: Vec::new(),
+        ..Incoming::new(CallSid::from_bytes(rand::random()), LegId(0), account)
     };
     if let Some(domain) = &domain {
         incoming.parameters = sip_parameters(&facts, domain, user.as_deref());
@@ -269,18 +263,12 @@ pub async fn apply(rim: &Rim, invited: &Invited) -> Result<Incoming, Fault> {
     }
     let to = parameters.iter().rev().find(|(name, _)| name == "To");
     Ok(Incoming {
-        call: invited.call,
-        leg: LegId(0),
-        account,
         from,
         to: to.map(|(_, value)| value.clone()).unwrap_or_default(),
-        caller_name: None,
-        forwarded_from: None,
-        phone_number: None,
         application: Some(sid),
-        trunk: None,
         instructions: of_application(application),
         parameters,
+        ..Incoming::new(invited.call, LegId(0), account)
     })
 }
 

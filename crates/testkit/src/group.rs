@@ -235,21 +235,13 @@ impl World<'_> {
         self.switch.handle_input(
             self.now,
             Input::Incoming(Box::new(Incoming {
-                call: CallSid::from_bytes([1; 16]),
-                leg: CALLER,
-                account: account(),
                 from: "+15551230001".to_owned(),
                 to: "+15005550006".to_owned(),
-                caller_name: None,
-                forwarded_from: None,
-                phone_number: None,
-                application: None,
-                trunk: None,
                 instructions: Instructions {
                     twiml: Some(twiml),
                     ..Instructions::default()
                 },
-                parameters: Vec::new(),
+                ..Incoming::new(CallSid::from_bytes([1; 16]), CALLER, account())
             })),
         );
         self.settle();

@@ -390,7 +390,7 @@ mod tests {
     use model::now::Wall;
     use model::owed::Owed;
     use model::sid::AccountSid;
-    use voice::input::{Change, Incoming, Instructions, PlaybackId};
+    use voice::input::{Change, Incoming, PlaybackId};
 
     const CALL: CallSid = CallSid::from_bytes([1; 16]);
     const ACCOUNT: AccountSid = AccountSid::from_bytes([3; 16]);
@@ -478,20 +478,9 @@ mod tests {
     /// A caller whose first document, number 1, has come.
     fn in_document_1() -> Programs {
         let mut laws = Programs::default();
-        laws.hear(&Input::Incoming(Box::new(Incoming {
-            call: CALL,
-            leg: LEG,
-            account: ACCOUNT,
-            from: String::new(),
-            to: String::new(),
-            caller_name: None,
-            forwarded_from: None,
-            phone_number: None,
-            application: None,
-            trunk: None,
-            instructions: Instructions::default(),
-            parameters: Vec::new(),
-        })));
+        laws.hear(&Input::Incoming(Box::new(Incoming::new(
+            CALL, LEG, ACCOUNT,
+        ))));
         assert_eq!(laws.observe(&save(CallStatus::Ringing, None)), Ok(()));
         assert_eq!(laws.observe(&asks(1, "voice", "")), Ok(()));
         arrives(&mut laws, 1, "<!--d1v0-->");

@@ -214,18 +214,10 @@ impl Stage {
             self.laws.begun(call, Some(leg), wants_end);
         }
         self.feed(Input::Incoming(Box::new(Incoming {
-            call,
-            leg,
-            account: account(),
             from: from.to_owned(),
             to: to.to_owned(),
-            caller_name: None,
-            forwarded_from: None,
-            phone_number: None,
-            application: None,
-            trunk: None,
             instructions,
-            parameters: Vec::new(),
+            ..Incoming::new(call, leg, account())
         })))
     }
 

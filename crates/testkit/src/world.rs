@@ -492,18 +492,10 @@ impl World<'_> {
         }
         self.phone(leg, call, false);
         self.feed(Input::Incoming(Box::new(Incoming {
-            call,
-            leg,
-            account,
             from: "+15551230001".to_owned(),
             to: "+15005550006".to_owned(),
-            caller_name: None,
-            forwarded_from: None,
-            phone_number: None,
-            application: None,
-            trunk: None,
             instructions,
-            parameters: Vec::new(),
+            ..Incoming::new(call, leg, account)
         })))
     }
 

@@ -121,6 +121,26 @@ pub struct Incoming {
     pub parameters: Vec<(String, String)>,
 }
 
+impl Incoming {
+    /// A call of which nothing else is known yet, and with which nothing is to be done.
+    pub fn new(call: CallSid, leg: LegId, account: AccountSid) -> Incoming {
+        Incoming {
+            call,
+            leg,
+            account,
+            from: String::new(),
+            to: String::new(),
+            caller_name: None,
+            forwarded_from: None,
+            phone_number: None,
+            application: None,
+            trunk: None,
+            instructions: Instructions::default(),
+            parameters: Vec::new(),
+        }
+    }
+}
+
 /// A call that the API accepted.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Originate {

@@ -392,21 +392,17 @@ mod tests {
 
     fn incoming(n: u8) -> Input {
         Input::Incoming(Box::new(Incoming {
-            call: CallSid::from_bytes([n; 16]),
-            leg: LegId(u64::from(n)),
-            account: AccountSid::from_bytes([9; 16]),
             from: "+15551230001".to_owned(),
             to: "+15005550006".to_owned(),
-            caller_name: None,
-            forwarded_from: None,
-            phone_number: None,
-            application: None,
-            trunk: None,
             instructions: Instructions {
                 url: Some("https://app.test/voice".to_owned()),
                 ..Instructions::default()
             },
-            parameters: Vec::new(),
+            ..Incoming::new(
+                CallSid::from_bytes([n; 16]),
+                LegId(u64::from(n)),
+                AccountSid::from_bytes([9; 16]),
+            )
         }))
     }
 

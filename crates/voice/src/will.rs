@@ -85,16 +85,8 @@ mod tests {
         switch.handle_input(
             now,
             Input::Incoming(Box::new(Incoming {
-                call: CallSid::from_bytes([1; 16]),
-                leg: LegId(1),
-                account: AccountSid::from_bytes([9; 16]),
                 from: "+15551230001".to_owned(),
                 to: "+15005550006".to_owned(),
-                caller_name: None,
-                forwarded_from: None,
-                phone_number: None,
-                application: None,
-                trunk: None,
                 instructions: Instructions {
                     twiml: Some("<Response><Echo/></Response>".to_owned()),
                     status_callback: Some("https://app.test/status".to_owned()),
@@ -104,7 +96,11 @@ mod tests {
                     },
                     ..Instructions::default()
                 },
-                parameters: Vec::new(),
+                ..Incoming::new(
+                    CallSid::from_bytes([1; 16]),
+                    LegId(1),
+                    AccountSid::from_bytes([9; 16]),
+                )
             })),
         );
         let mut wills = Vec::new();
