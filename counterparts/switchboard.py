@@ -167,18 +167,23 @@ def samples(file):
         return array.array("h", sound.readframes(sound.getnframes())), sound.getframerate()
 
 
-def loudness(sound):
-    """Seconds in which something sounds, from the first to the last, and the mean level there (RMS)."""
+def envelope(sound):
+    """The level (RMS) of each 20 ms, from the first to the last in which something sounds."""
     values, rate = sound
     frame = rate // 50
     levels = []
     for at in range(0, len(values) - frame + 1, frame):
         levels.append(math.sqrt(sum(value * value for value in values[at : at + frame]) / frame))
     loud = [at for at, level in enumerate(levels) if level > 200]
-    if not loud:
+    return levels[loud[0] : loud[-1] + 1] if loud else []
+
+
+def loudness(sound):
+    """Seconds in which something sounds, from the first to the last, and the mean level there (RMS)."""
+    levels = envelope(sound)
+    if not levels:
         return 0.0, 0.0
-    within = levels[loud[0] : loud[-1] + 1]
-    return len(within) / 50, math.sqrt(sum(level * level for level in within) / len(within))
+    return len(levels) / 50, math.sqrt(sum(level * level for level in levels) / len(levels))
 
 
 def part_at(sound, hertz):
@@ -196,17 +201,6 @@ def part_at(sound, hertz):
         at_it += (one * one + two * two - turn * one * two) * 2 / frame
         all_of_it += energy
     return at_it / all_of_it if all_of_it else 0.0
-
-
-def envelope(sound):
-    """The level of each 20 ms, from the first to the last that is loud."""
-    values, rate = sound
-    frame = rate // 50
-    levels = []
-    for at in range(0, len(values) - frame + 1, frame):
-        levels.append(math.sqrt(sum(value * value for value in values[at : at + frame]) / frame))
-    loud = [at for at, level in enumerate(levels) if level > 200]
-    return levels[loud[0] : loud[-1] + 1] if loud else []
 
 
 def correlation(a, b):
