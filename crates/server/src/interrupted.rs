@@ -89,26 +89,14 @@ mod tests {
     #[test]
     fn a_call_ends_when_it_was_last_known_to_live() {
         let second = |n: i64| Wall(n * 1_000_000);
+        let sid = CallSid::from_bytes([1; 16]);
+        let account = AccountSid::from_bytes([2; 16]);
         let call = CallRecord {
-            sid: CallSid::from_bytes([1; 16]),
-            account: AccountSid::from_bytes([2; 16]),
-            parent: None,
-            to: String::new(),
-            from: String::new(),
-            phone_number: None,
-            application: None,
-            trunk: None,
             status: CallStatus::InProgress,
-            direction: Direction::Inbound,
-            created: second(10),
             updated: second(20),
             started: Some(second(20)),
             answered: Some(second(20)),
-            ended: None,
-            queue_time_ms: 0,
-            answered_by: None,
-            forwarded_from: None,
-            caller_name: None,
+            ..CallRecord::new(sid, account, Direction::Inbound, second(10))
         };
         let now = second(3_600);
         for (lived, ended) in [
