@@ -34,7 +34,7 @@ export async function telemetries(lane, sdk) {
     const early = kept.events.filter((event) => !event.payload.call_sid);
     assert.ok(kept.events.every((event) => event.timestamp && [sid, undefined].includes(event.payload.call_sid)), 'each event is of the call');
     assert.equal(new Set(early.map((event) => event.payload.temp_call_sid)).size, 1, 'and of no other that was to come');
-    assert.ok(early.some((event) => event.name === 'outgoing'), `what came early: ${early.map((event) => `${event.group}/${event.name}`)}`);
+    assert.ok(early.some((event) => event.name === (since(sdk, '1.13.0') ? 'outgoing' : 'succeeded')), `what came early: ${early.map((event) => `${event.group}/${event.name}`)}`);
     if (samples) assert.ok(kept.metrics.at(-1).total_packets_received > 50, JSON.stringify(kept.metrics.at(-1)));
     const seconds = kept.media[0].samples;
     assert.ok(seconds.length >= 2 && seconds.some((one) => one.packets_received > 40 && one.packets_sent > 40 && one.mos > 4), JSON.stringify(seconds));
