@@ -4,7 +4,8 @@
 //! a WebSocket and DTLS-SRTP over UDP (`str0m`, full ICE, DTLS client). Each sends back every packet
 //! that it hears: a caller hears its own sound after two passages through the server. Pages that speak
 //! Opus send that back; what telephones then hear was coded anew twice and cannot be told apart, so
-//! that packets are counted, not named.
+//! that packets are counted, not named. Where one page calls another and both speak Opus, every packet
+//! must come as it was sent.
 
 mod page;
 mod tls;
@@ -28,6 +29,10 @@ const RATES: [f64; 8] = [10.0, 20.0, 40.0, 80.0, 120.0, 160.0, 240.0, 320.0];
 const SECONDS: f64 = 3.0;
 /// By when the last of them must have its media connected.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long the call of a page may take to begin while others do.
+const BEGINNING: Duration = Duration::from_millis(20);
+/// What goes on before the first counted packet, so that nothing of the set-up is in it.
+const SETTLE: Duration = Duration::from_secs(1);
 /// The share of the packets of sound coded anew that must arrive.
 const WHOLE: f64 = 0.98;
 
@@ -89,17 +94,67 @@ pub fn measure(bench: &Bench, options: &Options) -> anyhow::Result<Finding> {
     ]);
     faults.extend(pages.fault());
     drop(pages);
+    figures.extend(passed_on(bench, options, &mut faults)?);
     figures.extend(opus(bench, &callable, options, &mut faults)?);
     figures.extend(set_ups(bench, &callable, &mut faults)?);
     Ok(Finding {
         name: "browser".to_owned(),
         what: format!(
-            "{} registered pages at rest; {} SIP calls to pages that send back what they hear, PCMU, then Opus, held {} s each; calls set up at rising rates",
-            options.idle, options.browsers, options.seconds
+            "{} registered pages at rest; {} SIP calls to pages that send back what they hear, PCMU, then Opus, and {} calls from page to page, Opus, held {} s each; calls set up at rising rates",
+            options.idle, options.browsers, options.browsers, options.seconds
         ),
         figures,
         faults,
     })
+}
+
+/// Calls from page to page, both Opus: nothing is coded, every packet comes as it was sent.
+fn passed_on(
+    bench: &Bench,
+    options: &Options,
+    faults: &mut Vec<String>,
+) -> anyhow::Result<Vec<Figure>> {
+    let usage = || Usage::of(bench.server());
+    let calls = options.browsers;
+    let pages = Pages::start_pairs(bench, calls, Speech::Opus)?;
+    let end = Instant::now() + PATIENCE + BEGINNING * calls as u32;
+    while pages.connected() < 2 * calls && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let connected = pages.connected();
+    if connected < 2 * calls {
+        faults.push(format!(
+            "page to page: {connected} of {} pages connected",
+            2 * calls
+        ));
+    }
+    std::thread::sleep(SETTLE);
+    let (before, counted) = (usage()?, pages.passed_on());
+    std::thread::sleep(Duration::from_secs_f64(options.seconds));
+    let (used, passed) = (usage()? - before, pages.passed_on());
+    let [said, heard, returned] =
+        std::array::from_fn(|at| passed[at].saturating_sub(counted[at]) as f64);
+    let least = calls as f64 * options.seconds * 50.0;
+    for (came, of, what) in [
+        (said, least, "said"),
+        (heard, said, "heard as they were said"),
+        (returned, said, "heard as they were sent back"),
+    ] {
+        if came < of * WHOLE {
+            faults.push(format!("page to page: {came} packets of {of} were {what}"));
+        }
+    }
+    faults.extend(pages.fault());
+    Ok(vec![
+        Figure::new(
+            "opus_bridge_cpu_per_call",
+            "% of a core, page to page, Opus passed on",
+            used.cpu_ms / (options.seconds * 10.0) / calls as f64,
+        ),
+        Figure::new("opus_bridge_packets_said", "", said),
+        Figure::new("opus_bridge_packets_heard_unchanged", "", heard),
+        Figure::new("opus_bridge_packets_back_unchanged", "", returned),
+    ])
 }
 
 /// Calls to pages that speak Opus: coded anew in both directions.

@@ -1,4 +1,4 @@
-//! Pages without a browser: as much of the SDKs' signalling as a call that is answered needs, and
+//! Pages without a browser: as much of the SDKs' signalling as a call needs, made or answered, and
 //! the media of a browser.
 
 use std::io::{ErrorKind, Read, Write};
@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use str0m::change::{SdpAnswer, SdpOffer};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpWrite;
@@ -27,9 +27,11 @@ use super::tls::{self, Stream};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often all pages are looked at.
 const LOOK: Duration = Duration::from_millis(2);
+/// How long after one page the next one calls.
+const BETWEEN: Duration = Duration::from_millis(10);
 /// Largest datagram.
 const LARGEST: usize = 2000;
-/// How often the direct pair sends.
+/// How often who speaks sends a packet.
 const FRAME: Duration = Duration::from_millis(20);
 
 /// What the pages speak.
@@ -52,9 +54,17 @@ impl Speech {
             Speech::Opus => config.enable_opus(true, false),
         }
     }
+
+    /// Payload type as `str0m` offers it, and what the timestamp grows by in a packet.
+    fn packet(self) -> (u8, u64) {
+        match self {
+            Speech::Pcmu => (0, 160),
+            Speech::Opus => (111, 960),
+        }
+    }
 }
 
-/// An access token for a page that is only called.
+/// An access token for a page that calls the application, and is called.
 pub fn token(bench: &Bench, identity: &str) -> anyhow::Result<String> {
     let (key, secret) = (bench.fact("api_key_sid")?, bench.fact("api_key_secret")?);
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
@@ -65,7 +75,10 @@ pub fn token(bench: &Bench, identity: &str) -> anyhow::Result<String> {
         "sub": bench.fact("account_sid")?,
         "iat": now,
         "exp": now + 3600,
-        "grants": {"identity": identity, "voice": {"incoming": {"allow": true}}},
+        "grants": {"identity": identity, "voice": {
+            "incoming": {"allow": true},
+            "outgoing": {"application_sid": bench.fact("application_sid")?},
+        }},
     });
     let text = format!(
         "{}.{}",
@@ -216,26 +229,77 @@ impl Socket {
     }
 }
 
+/// What a page does in a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Sends back what it hears.
+    Echo,
+    /// Says something of its own; what it hears came back.
+    Speak,
+    /// Nothing but hear.
+    Hear,
+}
+
 /// The media of a page in a call.
 struct Media {
     rtc: Rtc,
     udp: UdpSocket,
     at: SocketAddr,
     mid: Mid,
-    /// Whether what is heard is sent back.
-    echo: bool,
+    speech: Speech,
+    part: Part,
+    /// Our offer, until it is answered.
+    pending: Option<SdpPendingOffer>,
     sent: u64,
+    /// When the next packet is to be said.
+    due: Instant,
     wait: Instant,
 }
 
 impl Media {
-    /// Media and our answer to the server's offer.
-    fn answer(offer: &str, speech: Speech) -> anyhow::Result<(Self, String)> {
+    /// A socket, and a connection that knows it.
+    fn open(speech: Speech) -> anyhow::Result<(Rtc, UdpSocket, SocketAddr, Instant)> {
         let udp = UdpSocket::bind("127.0.0.1:0")?;
         udp.set_nonblocking(true)?;
         let (at, now) = (udp.local_addr()?, Instant::now());
         let mut rtc = speech.config().build(now);
         rtc.add_local_candidate(Candidate::host(at, Protocol::Udp)?);
+        Ok((rtc, udp, at, now))
+    }
+
+    /// Media and our offer.
+    fn offer(speech: Speech, part: Part) -> anyhow::Result<(Self, String)> {
+        let (mut rtc, udp, at, now) = Self::open(speech)?;
+        let mut change = rtc.sdp_api();
+        let mid = change.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
+        let (offer, pending) = change.apply().context("a medium was added")?;
+        let media = Self {
+            rtc,
+            udp,
+            at,
+            mid,
+            speech,
+            part,
+            pending: Some(pending),
+            sent: 0,
+            due: now,
+            wait: now,
+        };
+        Ok((media, offer.to_sdp_string()))
+    }
+
+    /// Takes the answer to our offer; any later one says the same again.
+    fn accept(&mut self, answer: &str) -> anyhow::Result<()> {
+        if let Some(pending) = self.pending.take() {
+            let answer = SdpAnswer::from_sdp_string(answer)?;
+            self.rtc.sdp_api().accept_answer(pending, answer)?;
+        }
+        Ok(())
+    }
+
+    /// Media and our answer to an offer.
+    fn answer(offer: &str, speech: Speech, part: Part) -> anyhow::Result<(Self, String)> {
+        let (mut rtc, udp, at, now) = Self::open(speech)?;
         let answer = rtc
             .sdp_api()
             .accept_offer(SdpOffer::from_sdp_string(offer)?)?
@@ -250,8 +314,11 @@ impl Media {
             udp,
             at,
             mid,
-            echo: true,
+            speech,
+            part,
+            pending: None,
             sent: 0,
+            due: now,
             wait: now,
         };
         Ok((media, answer))
@@ -272,7 +339,27 @@ impl Media {
             self.rtc.handle_input(Input::Timeout(now))?;
             self.drain(now, shared, delays)?;
         }
+        if self.part == Part::Speak && self.due <= now && self.rtc.is_connected() {
+            self.due += FRAME;
+            self.speak(now, shared)?;
+        }
         Ok(())
+    }
+
+    /// One packet of sound.
+    fn speak(&mut self, now: Instant, shared: &Shared) -> anyhow::Result<()> {
+        self.sent += 1;
+        shared.said.fetch_add(1, Ordering::Relaxed);
+        let (payload_type, step) = self.speech.packet();
+        let time = (self.sent * step) as u32;
+        let packet = RtpWrite::new(payload_type.into(), self.sent.into(), time, now, stamped());
+        let mut api = self.rtc.direct_api();
+        if let Some(stream) = api.stream_tx_by_mid(self.mid, None) {
+            stream.write_rtp(packet);
+        }
+        // What was written is handed out when the time is told.
+        self.rtc.handle_input(Input::Timeout(now))?;
+        self.drain(now, shared, &mut Vec::new())
     }
 
     fn drain(
@@ -291,14 +378,20 @@ impl Media {
                     self.udp.send_to(&transmit.contents, transmit.destination)?;
                 }
                 Output::Event(Event::Connected) => {
+                    self.due = now;
                     shared.connected.fetch_add(1, Ordering::Relaxed);
                 }
                 Output::Event(Event::RtpPacket(packet)) => {
                     let mut payload = packet.payload.to_vec();
                     shared.heard.fetch_add(1, Ordering::Relaxed);
                     let age = age(&payload);
+                    if age.is_some() && self.part == Part::Speak {
+                        shared.returned.fetch_add(1, Ordering::Relaxed);
+                    } else if age.is_some() {
+                        shared.unchanged.fetch_add(1, Ordering::Relaxed);
+                    }
                     delays.extend(age.map(|age| age.as_secs_f64() * 1000.0));
-                    if !self.echo {
+                    if self.part != Part::Echo {
                         continue;
                     }
                     let ours = payload.starts_with(b"SBxt");
@@ -342,35 +435,20 @@ struct Pair {
 
 impl Pair {
     fn new(speech: Speech) -> anyhow::Result<Self> {
-        let udp = UdpSocket::bind("127.0.0.1:0")?;
-        udp.set_nonblocking(true)?;
-        let (at, now) = (udp.local_addr()?, Instant::now());
-        let mut rtc = speech.config().build(now);
-        rtc.add_local_candidate(Candidate::host(at, Protocol::Udp)?);
-        let mut change = rtc.sdp_api();
-        let mid = change.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
-        let (offer, pending) = change.apply().context("a medium was added")?;
-        let (callee, answer) = Media::answer(&offer.to_sdp_string(), speech)?;
-        let answer = SdpAnswer::from_sdp_string(&answer)?;
-        rtc.sdp_api().accept_answer(pending, answer)?;
-        let caller = Media {
-            rtc,
-            udp,
-            at,
-            mid,
-            echo: false,
-            sent: 0,
-            wait: now,
-        };
-        let callee = Media {
-            echo: false,
-            ..callee
-        };
+        let (mut caller, offer) = Media::offer(speech, Part::Hear)?;
+        let (callee, answer) = Media::answer(&offer, speech, Part::Hear)?;
+        caller.accept(&answer)?;
         let shared = Arc::new(Shared::default());
         let own = Arc::clone(&shared);
-        let mut caller = caller;
         let thread = std::thread::spawn(move || {
-            while !own.ended.load(Ordering::Relaxed) && speak(&mut caller, &own).is_ok() {
+            let mut speak = || -> anyhow::Result<()> {
+                caller.advance(&own, &mut Vec::new())?;
+                match caller.rtc.is_connected() {
+                    true => caller.speak(Instant::now(), &own),
+                    false => Ok(()),
+                }
+            };
+            while !own.ended.load(Ordering::Relaxed) && speak().is_ok() {
                 std::thread::sleep(FRAME);
             }
         });
@@ -391,49 +469,45 @@ impl Drop for Pair {
     }
 }
 
-/// One packet of sound, once there is a connection.
-fn speak(caller: &mut Media, shared: &Shared) -> anyhow::Result<()> {
-    caller.advance(shared, &mut Vec::new())?;
-    if !caller.rtc.is_connected() {
-        return Ok(());
-    }
-    let now = Instant::now();
-    caller.sent += 1;
-    let time = (caller.sent * 160) as u32;
-    let packet = RtpWrite::new(0.into(), caller.sent.into(), time, now, stamped());
-    let mut api = caller.rtc.direct_api();
-    if let Some(stream) = api.stream_tx_by_mid(caller.mid, None) {
-        stream.write_rtp(packet);
-    }
-    caller.rtc.handle_input(Input::Timeout(now))?;
-    caller.drain(now, shared, &mut Vec::new())
-}
-
 #[derive(Default)]
 struct Shared {
     ended: AtomicBool,
     connected: AtomicUsize,
     heard: AtomicU64,
+    /// Packets that pages who call said, that reached others as they were, and that came back so.
+    said: AtomicU64,
+    unchanged: AtomicU64,
+    returned: AtomicU64,
     /// One-way delays to the pages, and between the direct pair, in milliseconds.
     delays: Mutex<[Vec<f64>; 2]>,
     fault: Mutex<Option<String>>,
 }
 
-/// Registered pages that answer every call, in a thread of their own. Ends when dropped.
+/// Registered pages in a thread of their own. Their calls end when it is dropped.
 pub struct Pages {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Pages {
-    /// Registers so many: `page00000` and on.
+    /// Registers so many that answer every call: `page00000` and on.
     pub fn start(bench: &Bench, count: usize, speech: Speech) -> anyhow::Result<Self> {
-        let mut pages = (0..count)
-            .map(|at| {
-                let token = token(bench, &format!("page{at:05}"))?;
-                Ok((Socket::registered(bench, &token, false)?, None))
-            })
-            .collect::<anyhow::Result<Vec<_>>>()?;
+        Self::run(registered(bench, "page", count)?, speech)
+    }
+
+    /// Registers so many that answer, and as many that call the application: `call00000` and on.
+    pub fn start_pairs(bench: &Bench, count: usize, speech: Speech) -> anyhow::Result<Self> {
+        let mut pages = registered(bench, "page", count)?;
+        let callers = registered(bench, "call", count)?;
+        let now = Instant::now();
+        pages.extend(callers.into_iter().enumerate().map(|(at, page)| Page {
+            calls_at: Some(now + BETWEEN * at as u32),
+            ..page
+        }));
+        Self::run(pages, speech)
+    }
+
+    fn run(mut pages: Vec<Page>, speech: Speech) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared::default());
         let mut pair = Pair::new(Speech::Pcmu)?;
         let own = Arc::clone(&shared);
@@ -446,6 +520,11 @@ impl Pages {
                     return;
                 }
                 std::thread::sleep(LOOK.saturating_sub(began.elapsed()));
+            }
+            for page in &mut pages {
+                if let Some(call) = &page.call {
+                    page.socket.say("hangup", &json!({"callsid": call})).ok();
+                }
             }
         });
         Ok(Self {
@@ -462,6 +541,14 @@ impl Pages {
     /// Packets of sound that they heard.
     pub fn heard(&self) -> u64 {
         self.shared.heard.load(Ordering::Relaxed)
+    }
+
+    /// Packets that the pages who call said, that the others heard as they were said, and that came
+    /// back as they were said.
+    pub fn passed_on(&self) -> [u64; 3] {
+        let shared = &self.shared;
+        [&shared.said, &shared.unchanged, &shared.returned]
+            .map(|count| count.load(Ordering::Relaxed))
     }
 
     /// One-way delays of sound to the pages, and between two peers without a server meanwhile, in
@@ -493,8 +580,31 @@ impl Drop for Pages {
     }
 }
 
-/// One page: its socket, and its media while it is in a call.
-type Page = (Socket, Option<Media>);
+/// One page.
+struct Page {
+    socket: Socket,
+    /// When it calls the application, if it is to.
+    calls_at: Option<Instant>,
+    /// Its media while it is in a call.
+    media: Option<Media>,
+    /// The CallSid of the call that it has made.
+    call: Option<String>,
+}
+
+/// So many registered pages, numbered with five digits.
+fn registered(bench: &Bench, name: &str, count: usize) -> anyhow::Result<Vec<Page>> {
+    (0..count)
+        .map(|at| {
+            let token = token(bench, &format!("{name}{at:05}"))?;
+            Ok(Page {
+                socket: Socket::registered(bench, &token, false)?,
+                calls_at: None,
+                media: None,
+                call: None,
+            })
+        })
+        .collect()
+}
 
 /// Looks once at every page, and at the pair.
 fn look(
@@ -505,8 +615,8 @@ fn look(
 ) -> anyhow::Result<()> {
     let (mut there, mut direct) = (Vec::new(), Vec::new());
     pair.callee.advance(&pair.shared, &mut direct)?;
-    for (socket, media) in pages {
-        advance(socket, media, shared, speech, &mut there)?;
+    for page in pages {
+        page.advance(shared, speech, &mut there)?;
     }
     if !(there.is_empty() && direct.is_empty()) {
         let delays = shared.delays.lock();
@@ -517,38 +627,51 @@ fn look(
     Ok(())
 }
 
-fn advance(
-    socket: &mut Socket,
-    media: &mut Option<Media>,
-    shared: &Shared,
-    speech: Speech,
-    delays: &mut Vec<f64>,
-) -> anyhow::Result<()> {
-    while socket.read()? {}
-    while let Some(text) = socket.next() {
-        if text == "\n" {
-            socket.send("\n")?;
-            continue;
+impl Page {
+    fn advance(
+        &mut self,
+        shared: &Shared,
+        speech: Speech,
+        delays: &mut Vec<f64>,
+    ) -> anyhow::Result<()> {
+        if self.calls_at.is_some_and(|at| at <= Instant::now()) {
+            self.calls_at = None;
+            let (made, offer) = Media::offer(speech, Part::Speak)?;
+            self.media = Some(made);
+            let invite = json!({"callsid": "TJSbench", "sdp": offer, "twilio": {"params": ""}});
+            self.socket.say("invite", &invite)?;
         }
-        let frame: Value = serde_json::from_str(&text)?;
-        let payload = &frame["payload"];
-        match frame["type"].as_str() {
-            Some("invite") => {
-                let offer = payload["sdp"].as_str().context("an invite has an offer")?;
-                let (made, answer) = Media::answer(offer, speech)?;
-                *media = Some(made);
-                socket.say(
-                    "answer",
-                    &json!({"callsid": payload["callsid"], "sdp": answer}),
-                )?;
+        while self.socket.read()? {}
+        while let Some(text) = self.socket.next() {
+            if text == "\n" {
+                self.socket.send("\n")?;
+                continue;
             }
-            Some("hangup" | "cancel") => *media = None,
-            Some("error") => bail!("{frame}"),
-            _ => {}
+            let frame: Value = serde_json::from_str(&text)?;
+            let payload = &frame["payload"];
+            match frame["type"].as_str() {
+                Some("invite") => {
+                    let offer = payload["sdp"].as_str().context("an invite has an offer")?;
+                    let (made, answer) = Media::answer(offer, speech, Part::Echo)?;
+                    self.media = Some(made);
+                    let answer = json!({"callsid": payload["callsid"], "sdp": answer});
+                    self.socket.say("answer", &answer)?;
+                }
+                Some("ringing" | "answer") => {
+                    self.call = payload["callsid"].as_str().map(str::to_owned);
+                    if let (Some(media), Some(answer)) = (&mut self.media, payload["sdp"].as_str())
+                    {
+                        media.accept(answer)?;
+                    }
+                }
+                Some("hangup" | "cancel") => self.media = None,
+                Some("error") => bail!("{frame}"),
+                _ => {}
+            }
         }
+        if let Some(media) = &mut self.media {
+            media.advance(shared, delays)?;
+        }
+        Ok(())
     }
-    if let Some(media) = media {
-        media.advance(shared, delays)?;
-    }
-    Ok(())
 }
