@@ -14,19 +14,20 @@ const here = new URL('.', import.meta.url);
 
 /**
  * Passes TCP on to `port`; `cut` drops all that is open, `block` refuses what comes next, `lead` leads it elsewhere, and
- * `hold` keeps back what the server says until it is let go.
+ * `hold` keeps back what the server says, or the page, until it is let go.
  */
 export async function wire(port) {
   const open = new Set();
   let blocked = false;
   let held;
+  let silent;
   const server = createTcp((near) => {
     if (blocked) return near.destroy();
     const far = connect(port, '127.0.0.1');
     for (const [socket, other] of [[near, far], [far, near]]) {
       open.add(socket);
       socket.on('data', (bytes) => {
-        if (held && socket === far) held.push(() => other.write(bytes));
+        if (held && socket === (silent === 'server' ? far : near)) held.push(() => other.write(bytes));
         else other.write(bytes);
       });
       socket.on('error', () => other.destroy());
@@ -39,9 +40,10 @@ export async function wire(port) {
     cut: () => open.forEach((socket) => socket.destroy()),
     block: (on) => (blocked = on),
     lead: (to) => (port = to),
-    hold: (on) => {
+    hold: (on, whom = 'server') => {
       for (const write of held ?? []) write();
       held = on ? [] : undefined;
+      silent = whom;
     },
     close: () => (server.close(), open.forEach((socket) => socket.destroy())),
   };

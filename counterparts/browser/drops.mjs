@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { client, people, ring, SERVER, since, sleep, state, until } from './stage.mjs';
 
 export async function drops(lane, sdk) {
-  const [a] = people(sdk);
+  const [a, b] = people(sdk);
   const it = (name, act) => lane.test(sdk, name, act);
 
   // voice-client-33
@@ -28,6 +28,22 @@ export async function drops(lane, sdk) {
     await alice.until('device.incoming');
     await client.calls(call.sid).update({ status: 'canceled' });
     await alice.until('call.cancel');
+  });
+
+  // voice-client-33
+  await it('hangs up, and its word comes behind the end of its sound: nothing has gone wrong', async (open) => {
+    const alice = await open(a, 440);
+    const bob = await open(b, 700);
+    await alice.do('connect', { To: `client:${b}` });
+    await bob.until('device.incoming');
+    await alice.until('call.ringing');
+    const sid = await alice.do('sid');
+    lane.cable.hold(true, 'page');
+    await alice.do('hangUp');
+    await sleep(700);
+    lane.cable.hold(false);
+    await state(sid, 'canceled');
+    assert.deepEqual(await client.calls(sid).notifications.list(), []);
   });
 
   // voice-client-33

@@ -12,7 +12,7 @@ pub mod port;
 pub mod sounds;
 pub mod telemetry;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use browser::error::code;
@@ -45,6 +45,18 @@ const SOUND: Duration = Duration::from_secs(15);
 /// How long it may be gone before it is given up: as long as the SDKs try to bring it back
 /// (`voice-client.md` 3.8).
 const GONE: Duration = Duration::from_secs(30);
+/// How long the word of a hang-up may come behind the end of its media: an SDK ends both, by two ways
+/// to us. As long as a page that was closed is waited for.
+const WORD: Duration = Duration::from_secs(3);
+
+/// What a browser is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    /// Its sound, for the first time or again.
+    Sound,
+    /// That it hangs up: its media is closed for good.
+    Word,
+}
 
 /// A browser at the other end of a leg.
 #[derive(Debug)]
@@ -57,19 +69,12 @@ pub struct BrowserPart {
     answer: Option<String>,
     /// Whether sound can flow.
     up: bool,
-    /// Until when it must be able to.
-    until: Option<Instant>,
+    /// Until when what must come.
+    awaited: Option<(Instant, Awaited)>,
     /// The leg that it hears, once the media thread was told so.
     hears: Option<LegId>,
     /// It was told that the two hear each other.
     told: bool,
-}
-
-impl BrowserPart {
-    /// Its sound is on the way, unless it has come already.
-    fn expect(&mut self, now: Instant) {
-        self.until = (!self.up).then_some(now + SOUND);
-    }
 }
 
 /// All browsers.
@@ -82,10 +87,8 @@ pub struct Browsers {
     arriving: HashSet<CallSid>,
     /// What the browsers of an application are told otherwise than the settings say.
     to_browsers: HashMap<ApplicationSid, ToBrowsers>,
-    /// When it is looked whether the sound of a leg has come; the delay is always the same.
-    expected: VecDeque<(Instant, LegId)>,
-    /// When it is looked whether sound that was lost is back; the same.
-    missed: VecDeque<(Instant, LegId)>,
+    /// When it is looked whether what is awaited of a leg has come.
+    awaited: BTreeSet<(Instant, LegId)>,
     /// Call messages.
     pub messages: messages::Messages,
 }
@@ -99,8 +102,7 @@ impl Browsers {
             legs: HashMap::new(),
             arriving: HashSet::new(),
             to_browsers: HashMap::new(),
-            expected: VecDeque::new(),
-            missed: VecDeque::new(),
+            awaited: BTreeSet::new(),
             messages: messages::Messages::default(),
         }
     }
@@ -121,21 +123,19 @@ impl Browsers {
 
     /// When something is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let first = |queue: &VecDeque<(Instant, LegId)>| queue.front().map(|(at, _)| *at);
-        let (expected, missed) = (first(&self.expected), first(&self.missed));
-        [expected, missed, self.signalling.poll_timeout()]
+        let awaited = self.awaited.first().map(|(at, _)| *at);
+        [awaited, self.signalling.poll_timeout()]
             .into_iter()
             .flatten()
             .min()
     }
 
-    /// Whose sound should be here by now.
+    /// A leg of which something should have come by now.
     fn due(&mut self, now: Instant) -> Option<LegId> {
-        let due = |queue: &mut VecDeque<(Instant, LegId)>| {
-            let (_, id) = queue.pop_front_if(|(at, _)| *at <= now)?;
-            Some(id)
-        };
-        due(&mut self.expected).or_else(|| due(&mut self.missed))
+        let first = self.awaited.first().copied();
+        let (at, id) = first.filter(|(at, _)| *at <= now)?;
+        self.awaited.remove(&(at, id));
+        Some(id)
     }
 
     /// Sends what the machine wants sent.
@@ -209,16 +209,34 @@ impl Node {
         self.browsers.signalling.handle_timeout(now.instant);
         while let Some(id) = self.browsers.due(now.instant) {
             let part = self.legs.leg(id).and_then(|leg| leg.browser.as_deref());
-            let late = |until: Instant| until <= now.instant;
-            if part.is_some_and(|part| part.until.is_some_and(late)) {
-                let fault = Fault::new(code::MEDIA, "No sound arrived; is UDP blocked on the way?");
-                self.lose(
-                    now,
-                    id,
-                    &Reason::Fault(fault),
-                    "no sound came from the browser",
-                );
+            let awaited = part.and_then(|part| part.awaited);
+            match awaited.filter(|(until, _)| *until <= now.instant) {
+                Some((_, Awaited::Sound)) => {
+                    let message = "No sound arrived; is UDP blocked on the way?";
+                    let fault = Reason::Fault(Fault::new(code::MEDIA, message));
+                    self.lose(now, id, &fault, "no sound came from the browser");
+                }
+                Some((_, Awaited::Word)) => {
+                    self.lose(now, id, &Reason::HungUp, "the browser closed its media");
+                }
+                None => {}
             }
+        }
+    }
+
+    /// Something must come of a browser within that time.
+    fn wait_for(&mut self, now: Instant, id: LegId, what: Awaited, patience: Duration) {
+        let part = self.legs.leg_mut(id).and_then(|leg| leg.browser.as_mut());
+        let Some(part) = part else { return };
+        part.awaited = Some((now + patience, what));
+        self.browsers.awaited.insert((now + patience, id));
+    }
+
+    /// The sound of a call that was answered is on the way, unless it has come already.
+    fn wait_for_sound(&mut self, now: Instant, id: LegId) {
+        let leg = self.legs.leg(id).and_then(|leg| leg.browser.as_ref());
+        if leg.is_some_and(|part| !part.up) {
+            self.wait_for(now, id, Awaited::Sound, SOUND);
         }
     }
 
@@ -360,17 +378,17 @@ impl Node {
         match link {
             Link::Up => {
                 part.up = true;
-                part.until = None;
+                part.awaited = None;
                 self.hear_each_other(id);
             }
             Link::Down => {
                 part.up = false;
-                part.until = Some(now.instant + GONE);
-                self.browsers.missed.push_back((now.instant + GONE, id));
+                self.wait_for(now.instant, id, Awaited::Sound, GONE);
             }
-            // The page is gone, or its media was closed without a word.
+            // It hangs up, and the word is on its way; or the page is gone, or closed its media alone.
             Link::Closed => {
-                self.lose(now, id, &Reason::HungUp, "the browser closed its media");
+                part.up = false;
+                self.wait_for(now.instant, id, Awaited::Word, WORD);
             }
         }
     }
@@ -495,8 +513,7 @@ impl Node {
             return false;
         };
         let (call, answer) = (part.about.call, part.answer.take());
-        part.expect(now);
-        self.browsers.expected.push_back((now + SOUND, id));
+        self.wait_for_sound(now, id);
         self.browsers.signalling.answer(call, answer)
     }
 
@@ -510,7 +527,6 @@ impl Node {
         // The others were told; nothing ever flows to them.
         part.ringing.clear();
         let about = part.about;
-        part.expect(now.instant);
         let usable = peer.is_some_and(|mut peer| {
             peer.accept(sdp)
                 .inspect_err(
@@ -527,7 +543,7 @@ impl Node {
                 .hang_up(now.instant, call, &Reason::Fault(fault));
             return self.browser_failed(now, call, 488, None);
         }
-        self.browsers.expected.push_back((now.instant + SOUND, id));
+        self.wait_for_sound(now.instant, id);
         self.tell(now, id, LegEvent::Answered);
     }
 
@@ -541,7 +557,6 @@ impl Node {
         let Some(part) = &mut leg.browser else { return };
         part.ringing.clear();
         part.up = false;
-        part.expect(now.instant);
         let about = part.about;
         let answered = peer.answer(offer).ok().map(|(answer, _)| answer);
         let answer = answered.filter(|_| leg.media.attach(peer, about).is_ok());
@@ -556,7 +571,7 @@ impl Node {
         };
         let newly = !std::mem::replace(&mut leg.answered, true);
         self.browsers.signalling.answer(call, Some(answer));
-        self.browsers.expected.push_back((now.instant + SOUND, id));
+        self.wait_for_sound(now.instant, id);
         if newly {
             self.tell(now, id, LegEvent::Answered);
         }
@@ -576,7 +591,7 @@ impl Node {
             ringing,
             answer,
             up: false,
-            until: None,
+            awaited: None,
             hears: None,
             told: false,
         };
