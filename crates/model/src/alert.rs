@@ -57,3 +57,30 @@ pub struct Alert {
     /// When it happened.
     pub created: Wall,
 }
+
+impl Alert {
+    /// One that shows no request yet, and is about no call.
+    pub fn new(
+        sid: NotificationSid,
+        account: AccountSid,
+        code: ErrorCode,
+        level: Level,
+        text: String,
+        created: Wall,
+    ) -> Self {
+        Alert {
+            sid,
+            account,
+            call: None,
+            code,
+            level,
+            text,
+            request_url: None,
+            request_method: None,
+            request_variables: None,
+            response_headers: None,
+            response_body: None,
+            created,
+        }
+    }
+}

@@ -3,21 +3,20 @@
 use std::collections::{HashMap, VecDeque};
 
 use browser::{Fault, Reason};
-use model::alert::{Alert, Level};
 use model::call::{CallStatus, Direction};
-use model::error_code::ErrorCode;
 use model::sid::CallSid;
 use store::IdempotencyToken;
 use voice::Effect;
 use voice::effect::{LegCommand, MediaCommand, Save, Sound};
 use voice::input::{LegEvent, LegId};
 
+use crate::alerts;
 use crate::clock;
 use crate::counters;
 use crate::drivers::switch::{ELSEWHERE, Node};
+use crate::exchange::LastExchange;
 use crate::legs::Leg;
 use crate::outbound::RouteFailure;
-use crate::rim::Exchanged;
 
 /// Effects in the order in which the engine asked for them, held back until what justifies them is
 /// on disk (rule 4 of the design).
@@ -40,7 +39,7 @@ impl Waiting {
 fn write(
     effect: Effect,
     change: &mut store::Change,
-    asked: &HashMap<CallSid, Exchanged>,
+    exchanges: &HashMap<CallSid, LastExchange>,
 ) -> Option<Effect> {
     match effect {
         Effect::Save(save) => {
@@ -77,9 +76,9 @@ fn write(
         // queued until it rings.
         Effect::Leg(_, LegCommand::Invite(ref invite)) => change.dequeued.push(invite.call),
         Effect::Alert(ref alert) => {
-            let mut record = alert_record(alert);
-            if let Some(asked) = asked.get(&alert.call) {
-                asked.show(&mut record);
+            let mut record = alerts::of_engine(alert);
+            if let Some(last) = exchanges.get(&alert.call) {
+                last.show_in(&mut record);
             }
             change.alerts.push(record);
         }
@@ -97,7 +96,7 @@ impl Node {
         let mut change = store::Change::default();
         let effects: Vec<Effect> = effects
             .into_iter()
-            .filter_map(|effect| write(effect, &mut change, &self.asked))
+            .filter_map(|effect| write(effect, &mut change, &self.exchanges))
             .collect();
         let writes = !change.calls.is_empty() || !change.alerts.is_empty();
         if writes {
@@ -336,27 +335,5 @@ fn to_phone(reason: &voice::effect::Reason) -> &'static str {
         Why::Cancelled => "SIP;cause=487;text=\"Request Terminated\"",
         Why::AnsweredElsewhere { .. } => ELSEWHERE,
         Why::Failed { .. } => "SIP;cause=500;text=\"Server Internal Error\"",
-    }
-}
-
-fn alert_record(alert: &voice::effect::Alert) -> Alert {
-    Alert {
-        sid: model::sid::NotificationSid::from_bytes(rand::random()),
-        account: alert.account,
-        call: Some(alert.call),
-        // A code that the table lacks is our fault; the customer is told all the same.
-        code: ErrorCode::find(alert.code).unwrap_or(ErrorCode::TWIML_SCHEMA),
-        level: if alert.error {
-            Level::Error
-        } else {
-            Level::Warning
-        },
-        text: alert.message.clone(),
-        request_url: alert.url.clone(),
-        request_method: alert.method,
-        request_variables: None,
-        response_headers: None,
-        response_body: None,
-        created: clock::now().wall,
     }
 }

@@ -4,13 +4,12 @@
 //! What their programs would have done next is not done: nobody is on the line any more. Neither the
 //! action of a `Dial` nor a document is asked for; the report of the end says why.
 
-use model::alert::{Alert, Level};
 use model::call::CallRecord;
-use model::error_code::ErrorCode;
 use model::now::Wall;
 use store::{Change, IdempotencyToken, Store};
 use voice::will;
 
+use crate::alerts;
 use crate::clock;
 
 /// Calls ended in one transaction at most.
@@ -49,7 +48,7 @@ pub async fn end(store: &Store) -> anyhow::Result<()> {
                     tracing::error!(call = %call.sid, %error, "the end of a call will not be reported")
                 }
             }
-            change.alerts.push(alert(&call, now));
+            change.alerts.push(alerts::of_interrupted(&call, now));
             change.calls.push(call);
         }
         store.calls().save(change).await?;
@@ -61,23 +60,6 @@ fn last_alive(call: &CallRecord, lived: Option<Wall>, now: Wall) -> Wall {
     let lived = lived.unwrap_or(call.updated);
     // A clock that was set back must not make a call end before it began.
     lived.min(now).max(call.updated)
-}
-
-fn alert(call: &CallRecord, now: Wall) -> Alert {
-    Alert {
-        sid: model::sid::NotificationSid::from_bytes(rand::random()),
-        account: call.account,
-        call: Some(call.sid),
-        code: ErrorCode::find(will::CODE).unwrap_or(ErrorCode::TWIML_INTERNAL),
-        level: Level::Error,
-        text: will::REASON.to_owned(),
-        request_url: None,
-        request_method: None,
-        request_variables: None,
-        response_headers: None,
-        response_body: None,
-        created: now,
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The Switchboard binary: the only crate that opens sockets, spawns tasks or reads settings.
 
 mod adopted;
+mod alerts;
 mod announced;
 mod authority;
 mod banner;
@@ -14,6 +15,7 @@ mod demo;
 mod directory;
 mod drivers;
 mod effects;
+mod exchange;
 mod forget;
 mod health;
 mod inbound;

@@ -5,30 +5,29 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use model::alert::{Alert, Level};
 use model::error_code::ErrorCode;
-use model::event::Event;
 use model::now::Wall;
 use model::owed::Owed;
-use model::sid::{AccountSid, CallSid, NotificationSid};
+use model::sid::{AccountSid, CallSid};
 use store::{Change, IdempotencyToken, Outstanding, Store};
 use tokio::sync::{mpsc, oneshot};
 use voice::Input;
 use voice::effect::{Fetch, Invite, Reply, Sound};
 use voice::input::{DocumentKind, FetchFailure, Fetched, LegId, PlaybackId, RequestId};
-use webhook::client::{Client, Request};
+use webhook::client::{Client, Request, Response};
 use webhook::cookie::Jar;
 use webhook::egress::EgressPolicy;
 use webhook::exchange::Exchange;
 use webhook::form::Parameters;
 
+use crate::alerts;
 use crate::clock;
 use crate::config::Config;
 use crate::counters;
 use crate::drivers::switch::Happening;
+use crate::exchange::{self, LastExchange};
 use crate::outbound;
 use crate::resolver::Resolver;
 use crate::sounds::{LARGEST_FILE, Sounds};
@@ -62,14 +61,8 @@ pub struct Rim {
     questions: Arc<Mutex<HashMap<RequestId, oneshot::Sender<Reply>>>>,
     /// Counts how often it was asked who is trusted.
     asked: Arc<AtomicU64>,
-    /// What strangers brought about lately, by whom it was told to.
-    told: Arc<Mutex<HashMap<(AccountSid, u32), Instant>>>,
+    of_strangers: Arc<alerts::OfStrangers>,
 }
-
-/// How long an account is not told the same of strangers again.
-const QUIET: Duration = Duration::from_secs(60);
-/// How many such alerts are remembered; beyond, further ones are not told.
-const MOST_TOLD: usize = 10_000;
 
 /// Sound that came in place of a document.
 struct FetchedSound {
@@ -110,7 +103,7 @@ impl Rim {
             fetched: Arc::default(),
             questions: Arc::default(),
             asked: Arc::default(),
-            told: Arc::default(),
+            of_strangers: Arc::default(),
         }
     }
 
@@ -179,30 +172,10 @@ impl Rim {
             });
     }
 
-    /// Tells an account what a stranger brought about; the same once a minute, since strangers can
-    /// repeat it as often as they like.
+    /// Tells an account what a stranger brought about, once in a while.
     pub fn alert(&self, account: AccountSid, code: ErrorCode, text: String) {
-        let now = clock::now();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.retain(|_, at| now.instant.saturating_duration_since(*at) < QUIET);
-        if told.len() >= MOST_TOLD || told.contains_key(&(account, code.code)) {
+        let Some(alert) = self.of_strangers.raise(account, code, text) else {
             return;
-        }
-        told.insert((account, code.code), now.instant);
-        drop(told);
-        let alert = Alert {
-            sid: NotificationSid::from_bytes(rand::random()),
-            account,
-            call: None,
-            code,
-            level: Level::Error,
-            text,
-            request_url: None,
-            request_method: None,
-            request_variables: None,
-            response_headers: None,
-            response_body: None,
-            created: now.wall,
         };
         let change = Change {
             alerts: vec![alert],
@@ -222,85 +195,83 @@ impl Rim {
     }
 
     /// Asks a customer's server for a document.
-    pub fn fetch(&self, fetch: Fetch, mut jar: Jar) {
+    pub fn fetch(&self, fetch: Fetch, jar: Jar) {
         let rim = self.clone();
         tokio::spawn(async move {
-            if validation::is_ours(&fetch.url) {
-                let result = validation::answer(&rim.store, &fetch).await;
-                let input = Box::new(Input::Fetched {
-                    fetch: fetch.fetch,
-                    result,
-                });
-                return rim
-                    .tell(Happening::Fetched(fetch.call, jar, None, input))
-                    .await;
-            }
-            let began = clock::now().wall;
-            let asked = fetch.url.clone();
-            let request = Request::document(fetch.method, fetch.url, Parameters(fetch.parameters))
-                .or_sound(LARGEST_FILE)
-                .signed(fetch.account.to_string(), rim.token(fetch.account).await)
-                .idempotent(token());
-            let about;
-            let result = match rim.client.fetch(&request, &mut jar).await {
-                Ok(mut response) => {
-                    counters::DOCUMENTS_ANSWERED.count();
-                    let exchange = std::mem::take(&mut response.exchange);
-                    rim.keep(fetch.account, fetch.call, exchange.clone(), began);
-                    about = Box::new(Exchanged {
-                        urls: [asked, response.url.clone()],
-                        exchange,
-                    });
-                    let kind = match response.kind() {
-                        webhook::document::DocumentKind::Twiml => DocumentKind::Twiml,
-                        webhook::document::DocumentKind::Audio => DocumentKind::Audio,
-                        webhook::document::DocumentKind::Text => DocumentKind::Text,
-                        webhook::document::DocumentKind::Unknown => DocumentKind::Unknown,
-                    };
-                    let body = if kind == DocumentKind::Audio {
-                        // Kept for the playback: asked again, and by GET, the application may have
-                        // something else to say (contract 4.1).
-                        let sound = FetchedSound {
-                            url: response.url.clone(),
-                            content_type: response.content_type.take().unwrap_or_default(),
-                            body: std::mem::take(&mut response.body),
-                        };
-                        rim.fetched().insert(fetch.call, sound);
-                        String::new()
-                    } else {
-                        response.text()
-                    };
-                    Ok(Fetched {
-                        url: response.url,
-                        kind,
-                        body,
-                    })
-                }
-                Err(failure) => {
-                    counters::DOCUMENTS_FAILED.count();
-                    rim.keep(
-                        fetch.account,
-                        fetch.call,
-                        (*failure.exchange).clone(),
-                        began,
-                    );
-                    about = Box::new(Exchanged {
-                        urls: [asked, failure.exchange.url.clone()],
-                        exchange: *failure.exchange,
-                    });
-                    Err(FetchFailure {
-                        code: failure.code,
-                        message: failure.message,
-                    })
+            let (call, id) = (fetch.call, fetch.fetch);
+            let mut jar = jar;
+            let (result, last) = match validation::is_ours(&fetch.url) {
+                true => (validation::answer(&rim.store, &fetch).await, None),
+                false => {
+                    let (result, last) = rim.document(fetch, &mut jar).await;
+                    (result, Some(Box::new(last)))
                 }
             };
-            let input = Box::new(Input::Fetched {
-                fetch: fetch.fetch,
-                result,
-            });
-            rim.tell(Happening::Fetched(fetch.call, jar, Some(about), input))
-                .await;
+            let input = Box::new(Input::Fetched { fetch: id, result });
+            rim.tell(Happening::Fetched(call, jar, last, input)).await;
         });
+    }
+
+    async fn document(
+        &self,
+        fetch: Fetch,
+        jar: &mut Jar,
+    ) -> (Result<Fetched, FetchFailure>, LastExchange) {
+        let began = clock::now().wall;
+        let asked = fetch.url.clone();
+        let request = Request::document(fetch.method, fetch.url, Parameters(fetch.parameters))
+            .or_sound(LARGEST_FILE)
+            .signed(fetch.account.to_string(), self.token(fetch.account).await)
+            .idempotent(token());
+        let (result, answered, exchange) = match self.client.fetch(&request, jar).await {
+            Ok(mut response) => {
+                counters::DOCUMENTS_ANSWERED.count();
+                let exchange = std::mem::take(&mut response.exchange);
+                let answered = response.url.clone();
+                let fetched = self.fetched_document(fetch.call, response);
+                (Ok(fetched), answered, exchange)
+            }
+            Err(failure) => {
+                counters::DOCUMENTS_FAILED.count();
+                let (code, message) = (failure.code, failure.message);
+                let answered = failure.exchange.url.clone();
+                (
+                    Err(FetchFailure { code, message }),
+                    answered,
+                    *failure.exchange,
+                )
+            }
+        };
+        self.keep(fetch.account, fetch.call, exchange.clone(), began);
+        (result, LastExchange::new(asked, answered, exchange))
+    }
+
+    /// An answer in the engine's words. Of sound it only learns that it is there.
+    fn fetched_document(&self, call: CallSid, mut response: Response) -> Fetched {
+        let kind = match response.kind() {
+            webhook::document::DocumentKind::Twiml => DocumentKind::Twiml,
+            webhook::document::DocumentKind::Audio => DocumentKind::Audio,
+            webhook::document::DocumentKind::Text => DocumentKind::Text,
+            webhook::document::DocumentKind::Unknown => DocumentKind::Unknown,
+        };
+        let body = if kind == DocumentKind::Audio {
+            // Kept for the playback: asked again, and by GET, the application may have something
+            // else to say (contract 4.1).
+            let sound = FetchedSound {
+                url: response.url.clone(),
+                content_type: response.content_type.take().unwrap_or_default(),
+                body: std::mem::take(&mut response.body),
+            };
+            self.fetched().insert(call, sound);
+            String::new()
+        } else {
+            response.text()
+        };
+        Fetched {
+            url: response.url,
+            kind,
+            body,
+        }
     }
 
     /// Makes speech, or gets audio.
@@ -329,11 +300,8 @@ impl Rim {
                         if let Some(exchange) = exchange {
                             rim.keep(account, call, exchange.clone(), began);
                             if ready.is_err() {
-                                let about = Box::new(Exchanged {
-                                    urls: [url, exchange.url.clone()],
-                                    exchange,
-                                });
-                                rim.tell(Happening::Unheard(call, about)).await;
+                                let last = LastExchange::new(url, exchange.url.clone(), exchange);
+                                rim.tell(Happening::Unheard(call, Box::new(last))).await;
                             }
                         }
                         ready
@@ -429,64 +397,10 @@ impl Rim {
     pub fn keep(&self, account: AccountSid, call: CallSid, exchange: Exchange, began: Wall) {
         // Nothing waits for it: it is written with whatever else is.
         let change = Change {
-            events: vec![event(account, call, exchange, began)],
+            events: vec![exchange::event(account, call, exchange, began)],
             ..Change::default()
         };
         self.write_down(change, |_| {});
-    }
-}
-
-/// What a call asked for last, to be shown beside what was wrong with the answer.
-#[derive(Debug)]
-pub struct Exchanged {
-    /// The address as the program has it, and the one that answered.
-    pub urls: [String; 2],
-    /// What was sent, and what came back.
-    pub exchange: Exchange,
-}
-
-impl Exchanged {
-    /// Puts itself into an alert about it, or about what came of it.
-    pub fn show(&self, alert: &mut Alert) {
-        let url = alert
-            .request_url
-            .get_or_insert_with(|| self.urls[1].clone());
-        if !self.urls.contains(url) {
-            return;
-        }
-        alert.request_method.get_or_insert(self.exchange.method);
-        show(&self.exchange, alert);
-    }
-}
-
-/// Shows an exchange in an alert (contract 3.2; compat rest-8).
-pub fn show(exchange: &Exchange, alert: &mut Alert) {
-    alert.request_variables = Some(Parameters(exchange.parameters.clone()).to_form());
-    if exchange.status.is_none() {
-        return;
-    }
-    let headers = exchange.headers.iter();
-    alert.response_headers = Some(
-        headers
-            .map(|(name, value)| format!("{name}: {value}\n"))
-            .collect(),
-    );
-    alert.response_body = Some(exchange.body.clone());
-}
-
-/// An exchange as it is kept.
-pub fn event(account: AccountSid, call: CallSid, exchange: Exchange, began: Wall) -> Event {
-    Event {
-        account,
-        call,
-        url: exchange.url,
-        method: exchange.method,
-        parameters: exchange.parameters,
-        response_code: exchange.status,
-        duration_ms: exchange.duration_ms,
-        content_type: exchange.content_type,
-        response_body: Some(exchange.body),
-        created: began,
     }
 }
 

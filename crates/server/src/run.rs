@@ -313,7 +313,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         registrations,
         waiting: Waiting::default(),
         jars: Default::default(),
-        asked: Default::default(),
+        exchanges: Default::default(),
         preparing: Default::default(),
         lookups: Default::default(),
         trusted: 0,

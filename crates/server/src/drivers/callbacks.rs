@@ -6,22 +6,20 @@
 
 use std::time::Duration;
 
-use model::alert::{Alert, Level};
-use model::error_code::ErrorCode;
-use model::owed::Owed;
-use model::sid::{CallSid, NotificationSid};
+use model::sid::CallSid;
 use store::{Change, Outstanding, Standing};
 use tokio::sync::mpsc;
 use webhook::client::Request;
 use webhook::cookie::Jar;
 use webhook::dispatch::{Dispatch, Ending};
-use webhook::exchange::Exchange;
 use webhook::form::Parameters;
 use webhook::retry::{Delivery, Outcome, callback};
 
+use crate::alerts;
 use crate::clock;
 use crate::counters;
-use crate::rim::{self, Rim};
+use crate::exchange;
+use crate::rim::Rim;
 use crate::validation;
 
 /// Deliveries under way at once, all receivers together.
@@ -131,10 +129,10 @@ async fn deliver(rim: Rim, outstanding: Outstanding, done: mpsc::UnboundedSender
             Some(problem.unwrap_or((15003, unreachable.to_owned())))
         }
     };
-    let alert = told.and_then(|(code, text)| alert(&owed, &exchange, code, text));
+    let alert = told.and_then(|(code, text)| alerts::of_callback(&owed, &exchange, code, text));
     // What was said, and that it is owed no more, in one piece.
     let mut change = Change {
-        events: vec![rim::event(owed.account, owed.call, exchange, began)],
+        events: vec![exchange::event(owed.account, owed.call, exchange, began)],
         alerts: alert.into_iter().collect(),
         ..Change::default()
     };
@@ -176,24 +174,4 @@ async fn concluded(rim: &Rim, id: i64, call: CallSid) -> Ending {
             Ending::Kept
         }
     }
-}
-
-/// The line for the customer's debugger about a callback that went wrong.
-fn alert(owed: &Owed, exchange: &Exchange, code: u32, text: String) -> Option<Alert> {
-    let mut alert = Alert {
-        sid: NotificationSid::from_bytes(rand::random()),
-        account: owed.account,
-        call: Some(owed.call),
-        code: ErrorCode::find(code)?,
-        level: Level::Error,
-        text,
-        request_url: Some(owed.url.clone()),
-        request_method: Some(owed.method),
-        request_variables: None,
-        response_headers: None,
-        response_body: None,
-        created: clock::now().wall,
-    };
-    rim::show(exchange, &mut alert);
-    Some(alert)
 }

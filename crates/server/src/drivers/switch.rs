@@ -30,12 +30,13 @@ use crate::drivers::sip::{Arrival, Wires};
 use crate::drivers::webrtc::Link;
 use crate::drivers::websocket;
 use crate::effects::Waiting;
+use crate::exchange::LastExchange;
 use crate::inbound::{self, Verdict};
 use crate::legs::{Dialling, Leg, Legs, Offered};
 use crate::media_port::MediaRoom;
 use crate::outbound::{Destination, Found, RouteFailure};
 use crate::registrations::Registrations;
-use crate::rim::{Exchanged, Rim};
+use crate::rim::Rim;
 use crate::sounds::{NoSound, Playable};
 
 /// Happenings that may wait; datagrams beyond are dropped, everything else waits for room.
@@ -92,9 +93,9 @@ pub enum Happening {
     /// Everything up to the change with this number is on disk.
     Committed(u64),
     /// A fetch is over; the cookies that its call has now.
-    Fetched(CallSid, Jar, Option<Box<Exchanged>>, Box<Input>),
+    Fetched(CallSid, Jar, Option<Box<LastExchange>>, Box<Input>),
     /// A sound is not to be had, and this is how its server answered; told before that.
-    Unheard(CallSid, Box<Exchanged>),
+    Unheard(CallSid, Box<LastExchange>),
     /// Somebody asks for figures.
     Figures(tokio::sync::oneshot::Sender<Figures>),
     /// The process ends: hang everything up.
@@ -138,8 +139,8 @@ pub struct Node {
     pub waiting: Waiting,
     /// The cookies of each call, while none of its fetches is under way.
     pub jars: HashMap<CallSid, Jar>,
-    /// What calls asked for and is being judged: gone when everything is said about it.
-    pub asked: HashMap<CallSid, Exchanged>,
+    /// What calls asked for last, while it is judged: gone when everything is said about it.
+    pub exchanges: HashMap<CallSid, LastExchange>,
     /// Playbacks whose sound is still being made or fetched.
     pub preparing: HashSet<(LegId, PlaybackId)>,
     /// Shared by all look-ups that are under way.
@@ -311,26 +312,26 @@ impl Node {
                 self.handle_sound(now, leg, playback, loops, sound);
                 if failed {
                     self.settle();
-                    self.asked.clear();
+                    self.exchanges.clear();
                 }
             }
             Happening::Committed(number) => self.release(number),
-            Happening::Unheard(call, asked) => {
+            Happening::Unheard(call, last) => {
                 // Only a call that lives will say what is wrong with it.
                 if self.switch.is_live(call) {
-                    self.asked.insert(call, *asked);
+                    self.exchanges.insert(call, *last);
                 }
             }
-            Happening::Fetched(call, jar, asked, input) => {
+            Happening::Fetched(call, jar, last, input) => {
                 self.jars.insert(call, jar);
-                self.asked.extend(asked.map(|asked| (call, *asked)));
+                self.exchanges.extend(last.map(|last| (call, *last)));
                 self.switch.handle_input(now, *input);
                 if !self.switch.is_live(call) {
                     self.jars.remove(&call);
                     self.rim.let_go(call);
                 }
                 self.settle();
-                self.asked.remove(&call);
+                self.exchanges.remove(&call);
             }
             Happening::Figures(answer) => {
                 let _ = answer.send(Figures {

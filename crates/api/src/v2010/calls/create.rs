@@ -546,18 +546,11 @@ pub(crate) fn event(ask: &Ask, call: CallSid, path: &str, status: u16) -> Event 
 
 /// A warning for the debugger.
 pub(crate) fn warning(ask: &Ask, call: Option<CallSid>, code: ErrorCode, text: String) -> Alert {
+    let sid = NotificationSid::from_bytes(ask.app.draw());
     Alert {
-        sid: NotificationSid::from_bytes(ask.app.draw()),
-        account: ask.account_sid(),
         call,
-        code,
-        level: Level::Warning,
-        text,
         request_url: Some(format!("{}{}.json", ask.origin, ask.path)),
         request_method: Some(Method::Post),
-        request_variables: None,
-        response_headers: None,
-        response_body: None,
-        created: ask.now,
+        ..Alert::new(sid, ask.account_sid(), code, Level::Warning, text, ask.now)
     }
 }
