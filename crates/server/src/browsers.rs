@@ -6,6 +6,7 @@
 //! `effects.rs`. Descriptions are made by `browser::Peer`, one for each device that rings; the peer
 //! of the device that answers moves to the media thread (`drivers/webrtc.rs`).
 
+pub mod link;
 pub mod messages;
 pub mod pass;
 pub mod port;
@@ -13,7 +14,7 @@ pub mod sounds;
 pub mod telemetry;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use browser::error::code;
 use browser::peer::Peer;
@@ -21,7 +22,6 @@ use browser::{
     DeviceId, Event, Fault, Identity, Invitation, Invited, Owner, Reason, Signalling, SocketId,
     Transmit,
 };
-use media::PortId;
 use model::application::ToBrowsers;
 use model::now::Now;
 use model::sid::{ApplicationSid, CallSid};
@@ -32,31 +32,12 @@ use voice::effect::Invite;
 use voice::input::{Incoming, LegEvent, LegId};
 
 use crate::drivers::switch::{Happening, Node};
-use crate::drivers::webrtc::{About, Link};
+use crate::drivers::webrtc::About;
 use crate::drivers::websocket::{Arrival, Outgoing};
 use crate::inbound;
 use crate::legs::Leg;
 use crate::media_port::MediaPort;
 use crate::outbound::RouteFailure;
-
-/// How long a browser's sound may take to arrive: as long as generation 1 tries, which then ends the
-/// call itself (`voice-client.md` 4.4).
-const SOUND: Duration = Duration::from_secs(15);
-/// How long it may be gone before it is given up: as long as the SDKs try to bring it back
-/// (`voice-client.md` 3.8).
-const GONE: Duration = Duration::from_secs(30);
-/// How long the word of a hang-up may come behind the end of its media: an SDK ends both, by two ways
-/// to us. As long as a page that was closed is waited for.
-const WORD: Duration = Duration::from_secs(3);
-
-/// What a browser is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Awaited {
-    /// Its sound, for the first time or again.
-    Sound,
-    /// That it hangs up: its media is closed for good.
-    Word,
-}
 
 /// A browser at the other end of a leg.
 #[derive(Debug)]
@@ -70,7 +51,7 @@ pub struct BrowserPart {
     /// Whether sound can flow.
     up: bool,
     /// Until when what must come.
-    awaited: Option<(Instant, Awaited)>,
+    awaited: Option<(Instant, link::Awaited)>,
     /// The leg that it hears, once the media thread was told so.
     hears: Option<LegId>,
     /// It was told that the two hear each other.
@@ -128,14 +109,6 @@ impl Browsers {
             .into_iter()
             .flatten()
             .min()
-    }
-
-    /// A leg of which something should have come by now.
-    fn due(&mut self, now: Instant) -> Option<LegId> {
-        let first = self.awaited.first().copied();
-        let (at, id) = first.filter(|(at, _)| *at <= now)?;
-        self.awaited.remove(&(at, id));
-        Some(id)
     }
 
     /// Sends what the machine wants sent.
@@ -207,37 +180,7 @@ impl Node {
     /// Lets time pass.
     pub fn handle_browser_timeout(&mut self, now: Now) {
         self.browsers.signalling.handle_timeout(now.instant);
-        while let Some(id) = self.browsers.due(now.instant) {
-            let part = self.legs.leg(id).and_then(|leg| leg.browser.as_deref());
-            let awaited = part.and_then(|part| part.awaited);
-            match awaited.filter(|(until, _)| *until <= now.instant) {
-                Some((_, Awaited::Sound)) => {
-                    let message = "No sound arrived; is UDP blocked on the way?";
-                    let fault = Reason::Fault(Fault::new(code::MEDIA, message));
-                    self.lose(now, id, &fault, "no sound came from the browser");
-                }
-                Some((_, Awaited::Word)) => {
-                    self.lose(now, id, &Reason::HungUp, "the browser closed its media");
-                }
-                None => {}
-            }
-        }
-    }
-
-    /// Something must come of a browser within that time.
-    fn wait_for(&mut self, now: Instant, id: LegId, what: Awaited, patience: Duration) {
-        let part = self.legs.leg_mut(id).and_then(|leg| leg.browser.as_mut());
-        let Some(part) = part else { return };
-        part.awaited = Some((now + patience, what));
-        self.browsers.awaited.insert((now + patience, id));
-    }
-
-    /// The sound of a call that was answered is on the way, unless it has come already.
-    fn wait_for_sound(&mut self, now: Instant, id: LegId) {
-        let leg = self.legs.leg(id).and_then(|leg| leg.browser.as_ref());
-        if leg.is_some_and(|part| !part.up) {
-            self.wait_for(now, id, Awaited::Sound, SOUND);
-        }
+        self.give_up_browsers(now);
     }
 
     /// Something happened at a browser.
@@ -363,32 +306,6 @@ impl Node {
                     ?oddity,
                     "a browser's frame was passed over"
                 )
-            }
-        }
-    }
-
-    /// The link between a browser and the media thread changed.
-    pub fn handle_link(&mut self, now: Now, port: PortId, link: Link) {
-        let Some(id) = self.legs.of_port(port) else {
-            return;
-        };
-        let Some(part) = self.legs.leg_mut(id).and_then(|leg| leg.browser.as_mut()) else {
-            return;
-        };
-        match link {
-            Link::Up => {
-                part.up = true;
-                part.awaited = None;
-                self.hear_each_other(id);
-            }
-            Link::Down => {
-                part.up = false;
-                self.wait_for(now.instant, id, Awaited::Sound, GONE);
-            }
-            // It hangs up, and the word is on its way; or the page is gone, or closed its media alone.
-            Link::Closed => {
-                part.up = false;
-                self.wait_for(now.instant, id, Awaited::Word, WORD);
             }
         }
     }
@@ -621,66 +538,6 @@ impl Node {
         {
             self.browsers.hang_up(now.instant, &part, to_page);
             self.tell(now, id, LegEvent::Lost { reason });
-        }
-    }
-
-    /// Two legs were joined by the media thread.
-    pub fn bridged(&mut self, a: LegId, b: LegId) {
-        for (id, other) in [(a, b), (b, a)] {
-            if let Some(part) = self.legs.leg_mut(id).and_then(|leg| leg.browser.as_mut()) {
-                part.hears = Some(other);
-                part.told = false;
-            }
-        }
-        self.hear_each_other(a);
-        self.hear_each_other(b);
-    }
-
-    /// A leg was taken out of its bridge.
-    pub fn parted(&mut self, id: LegId) {
-        let Some(part) = self.legs.leg_mut(id).and_then(|leg| leg.browser.as_mut()) else {
-            return;
-        };
-        let other = part.hears.take();
-        let other = other.and_then(|id| self.legs.leg_mut(id)?.browser.as_mut());
-        if let Some(part) = other {
-            part.hears = None;
-        }
-    }
-
-    /// Tells the browsers of a bridge that the parties hear each other, once they do: what the
-    /// original never says (`voice-client.md` 4.5). A telephone can hear from its answer on, a
-    /// browser from when its link is up.
-    fn hear_each_other(&mut self, id: LegId) {
-        let up = |node: &Self, id| {
-            let leg = node.legs.leg(id);
-            leg.is_some_and(|leg| leg.browser.as_ref().map_or(leg.answered, |part| part.up))
-        };
-        let own = self.legs.leg(id).and_then(|leg| leg.browser.as_ref());
-        let Some(other) = own.and_then(|part| part.hears) else {
-            return;
-        };
-        if !up(self, id) || !up(self, other) {
-            return;
-        }
-        for id in [id, other] {
-            let part = self.legs.leg_mut(id).and_then(|leg| leg.browser.as_mut());
-            let Some(part) = part.filter(|part| !part.told) else {
-                continue;
-            };
-            part.told = true;
-            let call = part.about.call;
-            let Some(peer) = self.switch.connected(call) else {
-                continue;
-            };
-            let called = peer.parent == Some(call);
-            let with = if called { &peer.to } else { &peer.from };
-            let group = self.switch.group(if called { peer.sid } else { call });
-            let mut body = serde_json::Map::new();
-            body.insert("with".to_owned(), with.as_str().into());
-            body.insert("withCallSid".to_owned(), peer.sid.to_string().into());
-            body.insert("members".to_owned(), group.into());
-            self.browsers.signalling.notice(call, "bridged", &body);
         }
     }
 
