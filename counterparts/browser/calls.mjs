@@ -17,6 +17,8 @@ export async function calls(lane, sdk) {
   await it('calls out: the program is asked, hears and is heard, the browser hangs up', async (open) => {
     const alice = await open(a, 440);
     await alice.do('connect', { To: 'talk', note: 'a b&c=d' });
+    // If only for a moment.
+    await alice.until('call.ringing');
     await alice.until('call.accept');
     await alice.hears(SERVER, 'program');
     // The program sends back what it hears.
@@ -89,6 +91,32 @@ export async function calls(lane, sdk) {
     await client.calls(call.sid).update({ status: 'completed' });
     await alice.until('call.disconnect');
     await until('the microphone is closed', async () => (await alice.do('openMicrophones')) === 0);
+  });
+
+  // voice-client-36
+  if (since(sdk, '1.9.0')) await it('is called with its option forceAggressiveIceNomination, and hears', async (open) => {
+    const alice = await open(a, 440, { device: { forceAggressiveIceNomination: true } });
+    // Each time who leads is decided anew.
+    for (let round = 0; round < 4; round += 1) {
+      const call = await ring(a);
+      await alice.until('device.incoming');
+      await alice.do('accept');
+      await alice.until('call.accept');
+      await alice.hears(SERVER, 'program');
+      await client.calls(call.sid).update({ status: 'completed' });
+      await alice.until('call.disconnect');
+    }
+  });
+
+  // voice-client-37
+  if (since(sdk, '1.11.0')) await it('is told that it is at the edge that it asked for', async (open) => {
+    for (const edge of ['sydney', undefined]) {
+      const alice = await open(a, 440, { device: edge ? { edge } : {} });
+      const place = await alice.do('place');
+      assert.equal(place.edge, edge ?? 'ashburn');
+      if (since(sdk, '2.1.0')) assert.deepEqual([place.identity, place.home], [a, '']);
+      await alice.close();
+    }
   });
 
   // voice-client-5
@@ -255,6 +283,12 @@ export async function calls(lane, sdk) {
       assert.ok(events.includes('connected') && events.at(-1) === 'completed', `${events}`);
       const levels = report.samples.map((sample) => sample.audioOutputLevel);
       assert.ok(levels.length >= 4 && Math.max(...levels) > 1000, `heard back: ${levels}`);
+      const { networkTiming: times, stats, totals } = report;
+      for (const name of ['signaling', 'ice', 'dtls', 'peerConnection']) assert.ok(times[name]?.duration >= 0, `${name}: ${JSON.stringify(times)}`);
+      assert.ok(stats.mos.average > 3 && stats.rtt.average >= 0 && stats.jitter.average >= 0, JSON.stringify(stats));
+      assert.ok(totals.packetsReceived > 100 && totals.packetsSent > 100, JSON.stringify(totals));
+      assert.deepEqual([report.edge, report.selectedEdge, report.isTurnRequired], ['ashburn', 'roaming', false]);
+      assert.ok(report.iceCandidateStats.length > 0 && report.callQuality, JSON.stringify([report.iceCandidateStats.length, report.callQuality]));
       await state(report.callSid, 'completed');
     });
   }

@@ -189,6 +189,10 @@
     },
     status: () => call?.status(),
     sid: () => call?.parameters?.CallSid,
+    /** Who and where the SDK believes to be. */
+    place: () => ({ identity: device.identity, edge: device.edge, home: device.home }),
+    /** What a person says of the call's sound; resolves once it was taken. */
+    judge: (score, issue) => call.postFeedback(score, issue),
 
     /** Makes the device; registers it unless told otherwise. */
     async start(token, options, register = true) {

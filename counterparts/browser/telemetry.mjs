@@ -19,7 +19,9 @@ export async function telemetries(lane, sdk) {
     const sid = await alice.do('sid');
     await alice.do('hangUp');
     await alice.until('call.disconnect');
-    const wanted = ['connection/accepted-by-remote', 'connection/muted', 'connection/disconnected-by-local'];
+    // Generation 1 rejects this if it is not taken.
+    await alice.do('judge', 2, 'echo');
+    const wanted = ['connection/accepted-by-remote', 'connection/muted', 'connection/disconnected-by-local', 'feedback/received'];
     let found;
     // The oldest measure in a way that Chromium has given up.
     const samples = since(sdk, '1.9.0') ? 2 : 0;
@@ -58,6 +60,12 @@ export async function telemetries(lane, sdk) {
     const again = await client.calls(sid).userDefinedMessages.create({ content: '{"says":"the program"}', idempotencyKey: 'once' });
     assert.equal(again.sid, sent.sid);
     assert.deepEqual((await alice.until('call.messageReceived')).detail.content, { says: 'the program' });
+    // One that is far too long costs nothing but itself.
+    await alice.do('send', 'x'.repeat(100_000));
+    const told = since(sdk, '2.12.1') ? { event: 'call.error', code: 31212 } : { event: 'device.error', code: 53000 };
+    assert.equal((await alice.until(told.event)).detail.code, told.code);
+    await alice.do('send', 'shorter');
+    await alice.until('call.messageSent');
     assert.equal(await client.calls(sid).userDefinedMessageSubscriptions(subscription.sid).remove(), true);
     await alice.do('hangUp');
     await alice.until('call.disconnect');

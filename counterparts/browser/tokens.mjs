@@ -67,8 +67,10 @@ export async function tokens(lane, sdk) {
 
   // voice-client-41
   await it('sees its token expire, and is back with a new one', async (open) => {
-    const alice = await open(a, 440, { token: token(a, { ttl: 5 }) });
-    const error = await alice.until('device.error', 10);
+    const alice = await open(a, 440, { token: token(a, { ttl: 12 }) });
+    // Ten seconds before, from 2.1.
+    if (since(sdk, '2.1.0')) await alice.until('device.tokenWillExpire', 10);
+    const error = await alice.until('device.error', 15);
     assert.equal(error.detail.code, shown(sdk, 31205, true));
     await alice.until(sdk.generation === 1 ? 'device.offline' : 'device.unregistered');
     const call = await ring(a);

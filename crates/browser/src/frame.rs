@@ -9,8 +9,12 @@ use crate::sdk::Sdk;
 use model::pii::Pii;
 use serde_json::{Map, Value, json};
 
-/// The longest frame that is read, in bytes. An `invite` has 1 to 4 kB.
-pub const LONGEST: usize = 64 * 1024;
+/// The longest frame that is read, in bytes: long enough for a call message that is far too long, so
+/// that its page is told so, and does not lose its socket.
+pub const LONGEST: usize = 128 * 1024;
+
+/// The longest frame that is read of somebody of whom nothing is known. An `invite` has 1 to 4 kB.
+pub const LONGEST_OF_STRANGERS: usize = 64 * 1024;
 
 /// The frame of the heartbeat, both ways.
 pub const BEAT: &str = "\n";

@@ -10,14 +10,61 @@ use crate::sdk::Sdk;
 /// no further name can be put before. An empty one would be the vendor's, who gets no token of ours.
 const NOWHERE: &str = "invalid/insights?h=";
 
+/// An edge, what older versions call its region in a host name, and what `connected.region` calls
+/// where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub edge: &'static str,
+    code: &'static str,
+    pub region: &'static str,
+}
+
+/// Every edge with a name (`voice-client.md` 1.2). The SDKs read an edge from the region where they
+/// are told nothing else, up to 2.0.
+const PLACES: [Place; 15] = {
+    const fn place(edge: &'static str, code: &'static str, region: &'static str) -> Place {
+        Place { edge, code, region }
+    }
+    [
+        place("ashburn", "us1", "US_EAST_VIRGINIA"),
+        place("umatilla", "us2", "US_WEST_OREGON"),
+        place("dublin", "ie1", "EU_IRELAND"),
+        place("frankfurt", "de1", "EU_FRANKFURT"),
+        place("singapore", "sg1", "ASIAPAC_SINGAPORE"),
+        place("sydney", "au1", "ASIAPAC_SYDNEY"),
+        place("tokyo", "jp1", "ASIAPAC_TOKYO"),
+        place("sao-paulo", "br1", "SOUTH_AMERICA_SAO_PAULO"),
+        // These have no name of the longer kind; the SDKs take the short one as it is.
+        place("ashburn-ix", "us1-ix", "us1-ix"),
+        place("san-jose-ix", "us2-ix", "us2-ix"),
+        place("london-ix", "ie1-ix", "ie1-ix"),
+        place("frankfurt-ix", "de1-ix", "de1-ix"),
+        place("singapore-ix", "sg1-ix", "sg1-ix"),
+        place("sydney-ix", "au1-ix", "au1-ix"),
+        place("tokyo-ix", "jp1-ix", "jp1-ix"),
+    ]
+};
+
+impl Place {
+    /// The one that a name of the vendor's names; none if it leaves the choice to us.
+    fn of(name: &str) -> Option<Place> {
+        let label = name.strip_suffix(".twilio.com")?;
+        let named = |place: &&Place| match label.strip_prefix("voice-js.") {
+            Some(edge) => place.edge == edge,
+            None => label.strip_prefix("chunderw-vpc-gll-") == Some(place.code),
+        };
+        PLACES.iter().find(named).copied()
+    }
+}
+
 /// How a page found us, by the host that it asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum Way {
     /// By an address, or nobody knows.
     #[default]
     Unknown,
-    /// By a name of the vendor's that leads here: all of them do.
-    Theirs,
+    /// By a name of the vendor's that leads here, as all of them do, and may be that of a place.
+    Theirs(Option<Place>),
     /// By our own name and port, with the option `chunderw`.
     Own(String),
     /// By our own name and port, with the option `edge`.
@@ -45,7 +92,7 @@ impl Way {
             return Way::Unknown;
         }
         if name.ends_with(".twilio.com") {
-            return Way::Theirs;
+            return Way::Theirs(Place::of(name));
         }
         match host.strip_prefix("voice-js.") {
             Some(rest) => Way::Edge(rest.to_owned()),
@@ -57,8 +104,16 @@ impl Way {
     pub fn home(&self) -> String {
         match self {
             Way::Unknown => NOWHERE.to_owned(),
-            Way::Theirs => String::new(),
+            Way::Theirs(_) => String::new(),
             Way::Own(host) | Way::Edge(host) => format!("{host}/insights?h="),
+        }
+    }
+
+    /// The place that the page asked for, and so is at: what its application reads in `device.edge`.
+    pub fn place(&self) -> Option<Place> {
+        match self {
+            Way::Theirs(place) => *place,
+            _ => None,
         }
     }
 
@@ -97,6 +152,25 @@ mod tests {
             assert_eq!(Way::of(host).home(), home, "{host}");
         }
         assert_eq!(Way::of(&"a.".repeat(200)).home(), NOWHERE);
+    }
+
+    #[test]
+    fn a_page_is_where_it_asked_to_be() {
+        let place = |host: &str| Way::of(host).place().map(|at| (at.edge, at.region));
+        let sydney = Some(("sydney", "ASIAPAC_SYDNEY"));
+        for (host, found) in [
+            ("voice-js.sydney.twilio.com", sydney),
+            ("chunderw-vpc-gll-au1.twilio.com", sydney),
+            ("chunderw-vpc-gll-us2.twilio.com:443", Some(("umatilla", "US_WEST_OREGON"))),
+            ("voice-js.london-ix.twilio.com", Some(("london-ix", "ie1-ix"))),
+            ("voice-js.roaming.twilio.com", None),
+            ("chunderw-vpc-gll.twilio.com", None),
+            ("voice-js.au1.twilio.com", None),
+            ("voice-js.sydney.example.com", None),
+            ("sydney", None),
+        ] {
+            assert_eq!(place(host), found, "{host}");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::quality::{Gauge, Sample};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::format::{Codec, CodecSpec, FormatParams, PayloadParams};
+use str0m::ice::StunMessage;
 use str0m::media::{Direction, Frequency, MediaKind, Mid};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{RtpPacket, RtpWrite, SeqNo};
@@ -215,6 +216,9 @@ pub enum Output {
 /// One browser's media.
 pub struct Peer {
     rtc: Rtc,
+    provider: Arc<CryptoProvider>,
+    /// Tells a browser that waits to be led that we shall not.
+    conflict: Option<(Path, Vec<u8>)>,
     pending: Option<SdpPendingOffer>,
     mid: Option<Mid>,
     agreed: Option<Agreed>,
@@ -273,6 +277,8 @@ impl Peer {
             mid: None,
             agreed: None,
             sent: None,
+            provider: identity.provider.clone(),
+            conflict: None,
             local: announced.first().copied().unwrap_or(unspecified),
             role: Role::default(),
             closed: false,
@@ -354,9 +360,37 @@ impl Peer {
             return;
         };
         let input = Input::Receive(now, receive);
-        if self.rtc.accepts(&input) && self.rtc.handle_input(input).is_err() {
+        if !self.rtc.accepts(&input) {
+            return;
+        }
+        if let Some(reply) = self.role_conflict(bytes) {
+            self.conflict = Some((from, reply));
+        } else if self.rtc.handle_input(input).is_err() {
             self.closed = true;
         }
+    }
+
+    /// The answer to a request of a browser that believes itself controlled, as with the SDKs' option
+    /// `forceAggressiveIceNomination`, which hides from it that we are lite: it must lead (RFC 8445
+    /// sections 6.1.1 and 7.3.1.1), and not a number drawn by each decide, as between equals.
+    fn role_conflict(&mut self, datagram: &[u8]) -> Option<Vec<u8>> {
+        // A binding request (RFC 8489 section 5).
+        if datagram.get(..2) != Some(&[0, 1]) {
+            return None;
+        }
+        let request = StunMessage::parse(datagram).ok()?;
+        request.ice_controlled()?;
+        let reply = StunMessage::binding_role_conflict_reply(request.trans_id());
+        let password = self.rtc.direct_api().local_ice_credentials().pass;
+        let mut bytes = vec![0; 256];
+        let hmac = self.provider.sha1_hmac_provider;
+        let length = reply
+            .to_bytes(Some(password.as_bytes()), &mut bytes, |key, parts| {
+                hmac.sha1_hmac(key, parts)
+            })
+            .ok()?;
+        bytes.truncate(length);
+        Some(bytes)
     }
 
     /// Lets time pass.
@@ -408,6 +442,9 @@ impl Peer {
         loop {
             if std::mem::take(&mut self.closed) {
                 return Some(Output::Closed);
+            }
+            if let Some((to, bytes)) = self.conflict.take() {
+                return Some(Output::Transmit { to, bytes });
             }
             if !self.rtc.is_alive() {
                 return None;

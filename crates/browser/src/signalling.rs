@@ -13,7 +13,7 @@ use crate::chance::Chance;
 use crate::config::Config;
 use crate::connection::{Connection, Credential};
 use crate::event::{CheckId, DeviceId, Event, Oddity, Owner, SocketId, Transmit};
-use crate::frame::{BEAT, FromBrowser, Malformed, ToBrowser};
+use crate::frame::{BEAT, FromBrowser, LONGEST_OF_STRANGERS, Malformed, ToBrowser};
 use crate::heartbeat;
 use crate::home::Way;
 use crate::reconnect::Reconnect;
@@ -158,6 +158,13 @@ impl Signalling {
         let second = Duration::from_secs(1);
         if !connection.rate.admit(now, second, limits.frames_per_second) {
             self.give_up(now, socket, 1008, Oddity::Flood);
+            return;
+        }
+        // What waits for a verdict is bounded by this.
+        let strange = connection.check.is_some() || connection.listening().is_none();
+        if strange && text.len() > LONGEST_OF_STRANGERS {
+            let oddity = Oddity::Malformed(Malformed::TooLong(text.len()));
+            self.give_up(now, socket, 1009, oddity);
             return;
         }
         let frame = match FromBrowser::parse(text) {

@@ -525,11 +525,14 @@ fn call_messages_are_acknowledged_once_seen_and_refused_with_their_error() {
     world.say(socket, "message", message("KX2", "", "x"));
     world.say(socket, "message", message("KX3", "m", &"x".repeat(11_000)));
     world.say(socket, "message", message("", "m", "x"));
+    world.say(socket, "message", message("KX4", "m", &"x".repeat(100_000)));
     let frames = world.frames(socket);
     assert_eq!(frames[0]["payload"]["voiceeventsid"], "KX2");
     assert_eq!(frames[0]["payload"]["error"]["code"], 31210);
     assert_eq!(frames[1]["payload"]["error"]["code"], 31212);
     assert_eq!(frames[2]["payload"]["error"]["code"], 31100);
+    assert_eq!(frames[3]["payload"]["error"]["code"], 31212);
+    assert!(world.closed.is_empty(), "far too long is no reason to go");
     for n in 0..25 {
         world.say(socket, "message", message(&format!("KXn{n}"), "m", "x"));
     }
@@ -708,6 +711,48 @@ fn who_was_given_a_host_goes_nowhere_else() {
 }
 
 #[test]
+fn a_page_that_asked_for_an_edge_is_told_that_it_is_there() {
+    for (version, host) in [
+        ("1.10.3", "chunderw-vpc-gll-au1.twilio.com"),
+        ("1.15.1", "chunderw-vpc-gll-au1.twilio.com"),
+        ("2.18.5", "voice-js.sydney.twilio.com"),
+    ] {
+        let mut world = World::new();
+        let socket = world.open();
+        world.machine.asked_for(socket, host);
+        let check = world.listen(socket, version);
+        world.verdict(socket, check, Ok(pass("alice")));
+        let payload = &world.frames(socket)[0]["payload"];
+        assert_eq!(
+            [&payload["edge"], &payload["region"]],
+            ["sydney", "ASIAPAC_SYDNEY"],
+            "{version}"
+        );
+    }
+}
+
+/// An application that shows "ringing" sees it, if only for a moment.
+#[test]
+fn a_call_that_is_answered_at_once_rings_before() {
+    for version in GENERATIONS {
+        let mut world = World::new();
+        let socket = world.page(version, "alice");
+        let (call, _) = world.dial(socket);
+        assert!(world.machine.answer(call, Some(sdp("ours"))));
+        world.drain();
+        let frames = world.frames(socket);
+        let kinds: Vec<_> = frames.iter().map(|frame| &frame["type"]).collect();
+        assert_eq!(kinds, ["ringing", "answer"], "{version}");
+        for frame in &frames {
+            assert_eq!(frame["payload"]["callsid"], call.to_string());
+        }
+        // Version 1 would take a description in `ringing` for the answer.
+        assert!(frames[0]["payload"].get("sdp").is_none());
+        assert!(frames[1]["payload"]["sdp"].is_string());
+    }
+}
+
+#[test]
 fn the_edge_that_some_versions_pin_can_be_crafted() {
     let config = browser::Config {
         pinned_edge: Some("voice.example.com/signal?".to_owned()),
@@ -752,8 +797,17 @@ fn floods_and_nonsense_cost_the_socket() {
     }
     assert_eq!(world.closed.get(&nonsense), Some(&1008));
     let long = world.page("2.12.4", "alice");
-    world.text(long, &"x".repeat(70_000));
+    world.text(long, &"x".repeat(140_000));
     assert_eq!(world.closed.get(&long), Some(&1009));
+    // Nobody knows yet who says it.
+    for undecided in [false, true] {
+        let long = world.open();
+        if undecided {
+            world.listen(long, "2.12.4");
+        }
+        world.text(long, &"x".repeat(70_000));
+        assert_eq!(world.closed.get(&long), Some(&1009));
+    }
     let queue = world.open();
     world.listen(queue, "2.12.4");
     for _ in 0..100 {

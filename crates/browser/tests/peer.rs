@@ -371,3 +371,22 @@ fn what_cannot_be_used_is_refused() {
         .collect();
     assert!(line.peer.answer(&only_speex).is_err(), "{only_speex}");
 }
+
+/// `forceAggressiveIceNomination` takes `a=ice-lite` out of our offer: Chrome then waits to be led by
+/// us, who never lead, and must be told otherwise (RFC 8445 section 7.3.1.1).
+#[test]
+fn a_browser_that_is_not_told_that_we_are_lite_leads_all_the_same() {
+    // Each draws a number by which such a conflict is decided, half of them the greater one.
+    for round in 0..12 {
+        let mut line = Line::new();
+        let offer = line.peer.offer();
+        let stripped = offer.replace("a=ice-lite\r\n", "");
+        assert_ne!(stripped, offer);
+        let offer = SdpOffer::from_sdp_string(&stripped).unwrap();
+        let answer = line.browser.sdp_api().accept_offer(offer).unwrap();
+        line.peer.accept(&answer.to_sdp_string()).unwrap();
+        line.run(Duration::from_secs(3));
+        assert_eq!(line.connected, 1, "round {round}");
+        line.speak_both_ways();
+    }
+}

@@ -179,6 +179,7 @@ impl Signalling {
             return false;
         };
         let socket = part.socket;
+        let mut unrung = false;
         let mut moved_from = None;
         let mut reconnect_due = false;
         let sdp = match &mut part.state {
@@ -189,6 +190,7 @@ impl Signalling {
                     Some(_) if dialling.described => None,
                     sdp => sdp,
                 };
+                unrung = !dialling.rung;
                 part.state = State::Active(Active {
                     author: std::mem::take(&mut dialling.author),
                     ..Active::default()
@@ -205,6 +207,11 @@ impl Signalling {
         };
         if let Some(part) = self.part_mut(sid, device) {
             part.known_as = sid.to_string();
+        }
+        // Every call rings, if only for a moment, as upstream; but for H1.
+        if let Some(socket) = socket.filter(|socket| unrung && !self.rings_at(*socket)) {
+            let call = sid.to_string();
+            self.send(socket, &ToBrowser::Ringing { call, sdp: None });
         }
         self.deliver(sid, device, socket, sdp, reconnect_due);
         if let Some(from) = moved_from {

@@ -156,13 +156,14 @@ impl Signalling {
         let registered = matches!(presence, Presence::Registered(_));
         let callable = pass.incoming;
         let sdk = connection.sdk;
+        let place = connection.way.place();
         let frame = ToBrowser::Connected {
-            region: self.config.region.clone(),
+            region: place.map_or_else(|| self.config.region.clone(), |at| at.region.to_owned()),
             edge: match (connection.way.edge(sdk), &self.config.pinned_edge) {
                 (Some(_), Some(edge)) => edge.clone(),
                 (Some(edge), None) => edge,
                 (None, Some(edge)) if sdk.pins_edge() => edge.clone(),
-                (None, _) => self.config.edge.clone(),
+                (None, _) => place.map_or_else(|| self.config.edge.clone(), |at| at.edge.to_owned()),
             },
             home: (self.config.home.clone()).unwrap_or_else(|| connection.way.home()),
             gateway: self.config.gateway.clone(),

@@ -19,8 +19,8 @@ use crate::drivers::switch::Happening;
 
 /// Frames that wait for a slow page; one that is slower still is cut off, and comes back.
 const QUEUE: usize = 256;
-/// The largest frame that is read, in bytes; the SDKs' own stay below 5 kB.
-const LARGEST: usize = 64 * 1024;
+/// The largest frame that is read, in bytes; the SDKs' own stay below 5 kB, but for call messages.
+const LARGEST: usize = browser::frame::LONGEST;
 /// Bytes that each socket keeps for reading: a frame of the SDKs, where the library's own 128 kB
 /// would be most of what a page at rest costs.
 const BUFFER: usize = 8 * 1024;
