@@ -13,7 +13,7 @@ export async function calls(lane, sdk) {
   const [a, b] = people(sdk);
   const it = (name, act) => lane.test(sdk, name, act);
 
-  // voice-client-1 voice-client-10
+  // voice-client-1 voice-client-10 voice-client-38
   await it('calls out: the program is asked, hears and is heard, the browser hangs up', async (open) => {
     const alice = await open(a, 440);
     await alice.do('connect', { To: 'talk', note: 'a b&c=d' });

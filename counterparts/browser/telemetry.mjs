@@ -42,7 +42,7 @@ export async function telemetries(lane, sdk) {
     assert.ok(seconds.length >= 2 && seconds.some((one) => one.packets_received > 40 && one.packets_sent > 40 && one.mos > 4), JSON.stringify(seconds));
   });
 
-  // Since 2.2.
+  // voice-client-39: messages are known since 2.2.
   if (sdk.generation === 2 && !/^2\.[01]\./.test(sdk.name)) await it('exchanges call messages with the program', async (open) => {
     const alice = await open(a, 440);
     await alice.do('connect', { To: 'hum' });

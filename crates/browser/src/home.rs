@@ -161,8 +161,14 @@ mod tests {
         for (host, found) in [
             ("voice-js.sydney.twilio.com", sydney),
             ("chunderw-vpc-gll-au1.twilio.com", sydney),
-            ("chunderw-vpc-gll-us2.twilio.com:443", Some(("umatilla", "US_WEST_OREGON"))),
-            ("voice-js.london-ix.twilio.com", Some(("london-ix", "ie1-ix"))),
+            (
+                "chunderw-vpc-gll-us2.twilio.com:443",
+                Some(("umatilla", "US_WEST_OREGON")),
+            ),
+            (
+                "voice-js.london-ix.twilio.com",
+                Some(("london-ix", "ie1-ix")),
+            ),
             ("voice-js.roaming.twilio.com", None),
             ("chunderw-vpc-gll.twilio.com", None),
             ("voice-js.au1.twilio.com", None),

@@ -390,3 +390,114 @@ fn a_browser_that_is_not_told_that_we_are_lite_leads_all_the_same() {
         line.speak_both_ways();
     }
 }
+
+/// The attributes of a browser that are not about codecs.
+const WAY: [&str; 8] = [
+    "a=fingerprint:sha-256 19:E2:1C:3B:4B:9F:81:E6:B8:5C:F4:A5:A8:D8:73:04:BB:05:2F:70:9F:04:A9:0E:05:E9:26:33:E8:70:88:A2",
+    "a=ice-options:trickle",
+    "a=ice-pwd:asd88fgpdd777uzjYhagZgasd88fgpdd",
+    "a=ice-ufrag:8hhY",
+    "a=mid:0",
+    "a=rtcp-mux",
+    "a=sendrecv",
+    "a=ssrc:2645936458 cname:someone",
+];
+
+/// A description as a browser writes it; the SDKs change the order of the payload types only.
+fn written(formats: &str, setup: &str, codecs: &[&str]) -> String {
+    let mut lines = vec![
+        "v=0".to_owned(),
+        "o=mozilla...THIS_IS_SDPARTA-99.0 8398292848762847429 0 IN IP4 0.0.0.0".to_owned(),
+        "s=-".to_owned(),
+        "t=0 0".to_owned(),
+        "a=group:BUNDLE 0".to_owned(),
+        "a=msid-semantic:WMS *".to_owned(),
+        format!("m=audio 9 UDP/TLS/RTP/SAVPF {formats}"),
+        "c=IN IP4 0.0.0.0".to_owned(),
+        format!("a=setup:{setup}"),
+    ];
+    lines.extend(WAY.iter().chain(codecs).map(|line| (*line).to_owned()));
+    lines.iter().map(|line| format!("{line}\r\n")).collect()
+}
+
+/// Codecs as Firefox lists them: one channel is written out, and its header extensions have directions.
+const FIREFOX: [&str; 10] = [
+    "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+    "a=extmap:2/recvonly urn:ietf:params:rtp-hdrext:csrc-audio-level",
+    "a=extmap:3 urn:ietf:params:rtp-hdrext:sdes:mid",
+    "a=fmtp:109 maxplaybackrate=48000;stereo=1;useinbandfec=1",
+    "a=fmtp:101 0-15",
+    "a=rtpmap:109 opus/48000/2",
+    "a=rtpmap:9 G722/8000/1",
+    "a=rtpmap:0 PCMU/8000",
+    "a=rtpmap:8 PCMA/8000",
+    "a=rtpmap:101 telephone-event/8000/1",
+];
+
+/// Codecs as Safari lists them, and Chrome did for years: keys at every clock rate.
+const SAFARI: [&str; 18] = [
+    "a=extmap-allow-mixed",
+    "a=extmap:14 urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+    "a=rtcp:9 IN IP4 0.0.0.0",
+    "a=rtpmap:111 opus/48000/2",
+    "a=rtcp-fb:111 transport-cc",
+    "a=fmtp:111 minptime=10;useinbandfec=1",
+    "a=rtpmap:63 red/48000/2",
+    "a=fmtp:63 111/111",
+    "a=rtpmap:103 ISAC/16000",
+    "a=rtpmap:9 G722/8000",
+    "a=rtpmap:102 ILBC/8000",
+    "a=rtpmap:0 PCMU/8000",
+    "a=rtpmap:8 PCMA/8000",
+    "a=rtpmap:105 CN/16000",
+    "a=rtpmap:13 CN/8000",
+    "a=rtpmap:110 telephone-event/48000",
+    "a=rtpmap:113 telephone-event/16000",
+    "a=rtpmap:126 telephone-event/8000",
+];
+
+/// voice-client-92
+#[test]
+fn every_browsers_way_of_writing_is_understood() {
+    for (browser, formats, codecs, opus, keys) in [
+        ("Firefox", "0 109 9 8 101", &FIREFOX[..], 109, 101),
+        (
+            "Safari",
+            "0 111 63 103 9 102 8 105 13 110 113 126",
+            &SAFARI[..],
+            111,
+            126,
+        ),
+    ] {
+        let now = Instant::now();
+        let peer = || Peer::new(&Identity::generate().unwrap(), &[here()], now);
+        let (answer, agreed) = peer()
+            .answer(&written(formats, "actpass", codecs))
+            .unwrap_or_else(|error| panic!("{browser}: {error}"));
+        let types: Vec<_> = agreed.codecs.iter().map(|one| one.payload_type).collect();
+        assert_eq!(types, [0, opus], "{browser}");
+        assert_eq!(agreed.telephone_event, Some(keys), "{browser}: {answer}");
+        assert!(agreed.opus.fec, "{browser}");
+        let keys = format!("a=rtpmap:{keys} telephone-event/8000");
+        assert!(answer.contains(&keys), "{browser}: {answer}");
+        // And as the answer to ours, whose payload types it keeps.
+        let mut peer = peer();
+        let offer = peer.offer();
+        let formats = offer.lines().find(|line| line.starts_with("m=audio"));
+        let formats = formats.and_then(|line| line.split_once("SAVPF ")).unwrap().1;
+        let kept: Vec<_> = (offer.lines())
+            .filter(|line| line.starts_with("a=rtpmap:") || line.starts_with("a=fmtp:"))
+            .map(|line| line.replace("telephone-event/8000", "telephone-event/8000/1"))
+            .collect();
+        let kept: Vec<&str> = kept.iter().map(String::as_str).collect();
+        let mid = offer.lines().find_map(|line| line.strip_prefix("a=mid:")).unwrap();
+        let answer = written(formats, "active", &kept)
+            .replace("a=mid:0", &format!("a=mid:{mid}"))
+            .replace("BUNDLE 0", &format!("BUNDLE {mid}"));
+        let agreed = peer
+            .accept(&answer)
+            .unwrap_or_else(|error| panic!("{browser}: {error}"));
+        assert_eq!(agreed.telephone_event, Some(101), "{browser}");
+        assert_eq!(agreed.codecs.len(), 2, "{browser}");
+    }
+}

@@ -163,7 +163,9 @@ impl Signalling {
                 (Some(_), Some(edge)) => edge.clone(),
                 (Some(edge), None) => edge,
                 (None, Some(edge)) if sdk.pins_edge() => edge.clone(),
-                (None, _) => place.map_or_else(|| self.config.edge.clone(), |at| at.edge.to_owned()),
+                (None, _) => {
+                    place.map_or_else(|| self.config.edge.clone(), |at| at.edge.to_owned())
+                }
             },
             home: (self.config.home.clone()).unwrap_or_else(|| connection.way.home()),
             gateway: self.config.gateway.clone(),
