@@ -484,13 +484,19 @@ fn every_browsers_way_of_writing_is_understood() {
         let mut peer = peer();
         let offer = peer.offer();
         let formats = offer.lines().find(|line| line.starts_with("m=audio"));
-        let formats = formats.and_then(|line| line.split_once("SAVPF ")).unwrap().1;
+        let formats = formats
+            .and_then(|line| line.split_once("SAVPF "))
+            .unwrap()
+            .1;
         let kept: Vec<_> = (offer.lines())
             .filter(|line| line.starts_with("a=rtpmap:") || line.starts_with("a=fmtp:"))
             .map(|line| line.replace("telephone-event/8000", "telephone-event/8000/1"))
             .collect();
         let kept: Vec<&str> = kept.iter().map(String::as_str).collect();
-        let mid = offer.lines().find_map(|line| line.strip_prefix("a=mid:")).unwrap();
+        let mid = offer
+            .lines()
+            .find_map(|line| line.strip_prefix("a=mid:"))
+            .unwrap();
         let answer = written(formats, "active", &kept)
             .replace("a=mid:0", &format!("a=mid:{mid}"))
             .replace("BUNDLE 0", &format!("BUNDLE {mid}"));
