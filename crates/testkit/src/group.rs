@@ -10,7 +10,6 @@ use browser::{
     Config, Credential, DeviceId, Event, Identity, Invitation, LateAnswer, Owner, Pass, Signalling,
     SocketId, Transmit,
 };
-use model::now::{Now, Wall};
 use model::owed::Owed;
 use model::sid::{AccountSid, CallSid, KeySid};
 use serde_json::{Value, json};
@@ -18,11 +17,8 @@ use voice::effect::{Effect, Invite, LegCommand, MediaCommand, Reason};
 use voice::input::{Incoming, Input, Instructions, LegEvent, LegId};
 use voice::{Policy, Switch};
 
-use crate::chance::Chance;
-use crate::world::{Ended, Reached};
+use crate::simulation::{Ended, Next, Reached, Simulation, Verdict};
 
-/// How many steps a world may take.
-const STEPS: u32 = 4_000;
 /// When everybody acts, and for how long they do.
 const MOMENT: Duration = Duration::from_millis(500);
 const SPREAD: u64 = 5_000;
@@ -84,11 +80,7 @@ struct Phone {
 struct World<'a> {
     switch: Switch,
     machine: Signalling,
-    chance: Chance,
-    now: Now,
-    start: Instant,
-    coming: BTreeMap<(Duration, u64), Coming>,
-    arrivals: u64,
+    sim: Simulation<'a, Coming>,
     /// When the last commit is done: effects leave in order.
     committed: Duration,
     /// When the last frame is there, each way: a socket keeps its order.
@@ -107,8 +99,6 @@ struct World<'a> {
     reports: Vec<Owed>,
     events: u32,
     answered_before_decision: u32,
-    reached: &'a mut Reached,
-    trace: Option<u64>,
 }
 
 /// Lets one world run to its end.
@@ -116,7 +106,8 @@ struct World<'a> {
 /// # Errors
 /// The law that was broken.
 pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, String> {
-    let mut chance = Chance::new(seed);
+    let mut sim = Simulation::new(seed, reached, trace);
+    let chance = &mut sim.chance;
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     // Who answers into silence is told nothing, on purpose; that is for `browser`'s own tests.
@@ -125,18 +116,10 @@ pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, Strin
         late_answer,
         ..Config::default()
     };
-    let instant = Instant::now();
     let mut world = World {
         switch: Switch::new(Policy::default(), bytes),
         machine: Signalling::new(config, bytes),
-        chance,
-        now: Now {
-            instant,
-            wall: Wall(1_767_225_600_000_000),
-        },
-        start: instant,
-        coming: BTreeMap::new(),
-        arrivals: 0,
+        sim,
         committed: Duration::ZERO,
         wires: BTreeMap::new(),
         pages: BTreeMap::new(),
@@ -151,63 +134,46 @@ pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, Strin
         reports: Vec::new(),
         events: 0,
         answered_before_decision: 0,
-        reached,
-        trace: trace.then_some(0xcbf2_9ce4_8422_2325),
     };
     world.begin()?;
     world.live()?;
     world.judge()?;
-    Ok(Ended {
-        trace: world.trace.unwrap_or_default(),
-    })
+    Ok(world.sim.ended())
 }
 
 impl World<'_> {
-    fn reach(&mut self, what: &'static str) {
-        *self.reached.entry(what).or_default() += 1;
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.now.instant - self.start
-    }
-
-    fn at(&mut self, at: Duration, coming: Coming) {
-        self.arrivals += 1;
-        self.coming.insert((at, self.arrivals), coming);
-    }
-
     fn micros(&mut self, most: u64) -> Duration {
-        Duration::from_micros(self.chance.below(most))
+        Duration::from_micros(self.sim.chance.below(most))
     }
 
     /// A moment at which somebody acts: all within a few milliseconds, often at the very same one.
     fn moment(&mut self) -> Duration {
-        let spread = match self.chance.below(3) {
+        let spread = match self.sim.chance.below(3) {
             0 => Duration::ZERO,
-            1 => Duration::from_millis(self.chance.below(SPREAD / 1_000 + 1)),
+            1 => Duration::from_millis(self.sim.chance.below(SPREAD / 1_000 + 1)),
             _ => self.micros(SPREAD),
         };
         MOMENT + spread
     }
 
     /// Registers the pages and lets a caller in whose program calls everybody.
-    fn begin(&mut self) -> Result<(), String> {
+    fn begin(&mut self) -> Verdict {
         let identities = ["alice", "bob", "carol"];
-        let count = 1 + self.chance.below(3) as usize;
+        let count = 1 + self.sim.chance.below(3) as usize;
         let mut nouns = String::new();
         let report = "statusCallback=\"https://app.test/child\" \
                       statusCallbackEvent=\"initiated ringing answered completed\"";
         let mut socket = 0;
         for identity in &identities[..count] {
             nouns += &format!("<Client {report}>{identity}</Client>");
-            for _ in 0..1 + self.chance.below(2) {
+            for _ in 0..1 + self.sim.chance.below(2) {
                 socket += 1;
                 self.register(SocketId(socket), identity)?;
             }
         }
         let phones = match count {
-            1 => 1 + self.chance.below(2),
-            _ => self.chance.below(3),
+            1 => 1 + self.sim.chance.below(2),
+            _ => self.sim.chance.below(3),
         };
         for number in 0..phones {
             let to = match number {
@@ -216,7 +182,7 @@ impl World<'_> {
             };
             let noun = if number == 0 { "Number" } else { "Sip" };
             nouns += &format!("<{noun} {report}>{to}</{noun}>");
-            let wish = match self.chance.below(8) {
+            let wish = match self.sim.chance.below(8) {
                 0 => None,
                 1 => Some(LegEvent::Failed {
                     sip_status: 486,
@@ -226,14 +192,14 @@ impl World<'_> {
             };
             self.wishes.insert(to, wish);
         }
-        let leaves = match self.chance.below(5) {
+        let leaves = match self.sim.chance.below(5) {
             0 => self.moment(),
             _ => LEAVES,
         };
-        self.at(leaves, Coming::CallerLeaves);
+        self.sim.in_order(leaves, Coming::CallerLeaves);
         let twiml = format!("<Response><Dial timeout=\"5\">{nouns}</Dial></Response>");
         self.switch.handle_input(
-            self.now,
+            self.sim.now,
             Input::Incoming(Box::new(Incoming {
                 from: "+15551230001".to_owned(),
                 to: "+15005550006".to_owned(),
@@ -248,9 +214,9 @@ impl World<'_> {
         Ok(())
     }
 
-    fn register(&mut self, socket: SocketId, identity: &str) -> Result<(), String> {
-        let version = VERSIONS[self.chance.below(6) as usize];
-        let now = self.now.instant;
+    fn register(&mut self, socket: SocketId, identity: &str) -> Verdict {
+        let version = VERSIONS[self.sim.chance.below(6) as usize];
+        let now = self.sim.now.instant;
         if !self.machine.handle_opened(now, socket) {
             return Err("a page is not let in".to_owned());
         }
@@ -277,7 +243,7 @@ impl World<'_> {
         self.machine.handle_text(now, socket, &register);
         while self.machine.poll_transmit().is_some() {}
         while self.machine.poll_event().is_some() {}
-        let wish = match self.chance.below(8) {
+        let wish = match self.sim.chance.below(8) {
             0 => None,
             1 => Some(Act::Decline),
             _ => Some(Act::Answer),
@@ -293,32 +259,30 @@ impl World<'_> {
         Ok(())
     }
 
-    fn live(&mut self) -> Result<(), String> {
-        for _ in 0..STEPS {
-            let switch = self.switch.poll_timeout().map(|(at, _)| at);
-            let machine = self.machine.poll_timeout();
-            let due = [switch, machine].into_iter().flatten().min();
-            let due = due.map(|at| at.saturating_duration_since(self.start));
-            let next = self.coming.first_key_value().map(|(key, _)| key.0);
-            let at = due.into_iter().chain(next).min().unwrap_or(END);
-            if at >= END {
-                return Ok(());
+    fn live(&mut self) -> Verdict {
+        while let Some(next) = self.sim.next(self.due())? {
+            if self.sim.elapsed() >= END {
+                break;
             }
-            self.now = self.now.after(at.saturating_sub(self.elapsed()));
-            if next.is_some_and(|next| due.is_none_or(|due| next <= due)) {
-                if let Some((_, coming)) = self.coming.pop_first() {
-                    self.happen(coming)?;
+            match next {
+                Next::Comes(coming) => self.happen(coming)?,
+                Next::Timeout => {
+                    self.switch.handle_timeout(self.sim.now);
+                    self.machine.handle_timeout(self.sim.now.instant);
                 }
-            } else {
-                self.switch.handle_timeout(self.now);
-                self.machine.handle_timeout(self.now.instant);
             }
             self.settle();
         }
-        Err(format!("no rest after {STEPS} steps"))
+        Ok(())
     }
 
-    fn happen(&mut self, coming: Coming) -> Result<(), String> {
+    fn due(&self) -> Option<Instant> {
+        let switch = self.switch.poll_timeout().map(|(at, _)| at);
+        let machine = self.machine.poll_timeout();
+        [switch, machine].into_iter().flatten().min()
+    }
+
+    fn happen(&mut self, coming: Coming) -> Verdict {
         match coming {
             Coming::Effects(effects) => {
                 for effect in effects {
@@ -328,7 +292,7 @@ impl World<'_> {
             Coming::ToPage(socket, text) => self.page_hears(socket, &text)?,
             Coming::ToMachine(socket, value) => {
                 self.machine
-                    .handle_text(self.now.instant, socket, &value.to_string());
+                    .handle_text(self.sim.now.instant, socket, &value.to_string());
             }
             Coming::Acts(socket, act) => self.page_acts(socket, act),
             Coming::FromPhone(leg, event) => {
@@ -339,10 +303,12 @@ impl World<'_> {
                 phone.talks |= !ended && event == LegEvent::Answered;
                 match event {
                     // SIP meets a late 200 with ACK and BYE; the engine hears nothing of it.
-                    _ if ended => self.reach("A1 a telephone answers after it was canceled"),
+                    _ if ended => self
+                        .sim
+                        .reach("A1 a telephone answers after it was canceled"),
                     event => {
                         let input = Input::Leg(leg, event);
-                        self.switch.handle_input(self.now, input);
+                        self.switch.handle_input(self.sim.now, input);
                     }
                 }
             }
@@ -351,18 +317,19 @@ impl World<'_> {
                     return Ok(());
                 }
                 self.caller_there = false;
-                self.left = Some(self.elapsed());
-                if self.elapsed() < LEAVES {
+                self.left = Some(self.sim.elapsed());
+                if self.sim.elapsed() < LEAVES {
                     match self.bridge {
-                        Some(_) => self.reach("A2 the caller leaves just after the answer"),
+                        Some(_) => self.sim.reach("A2 the caller leaves just after the answer"),
                         None if self.answered_before_decision > 0 => {
-                            self.reach("A2 the caller leaves while an answer is under way");
+                            self.sim
+                                .reach("A2 the caller leaves while an answer is under way");
                         }
-                        None => self.reach("A2 the caller leaves before any answer"),
+                        None => self.sim.reach("A2 the caller leaves before any answer"),
                     }
                 }
                 self.switch
-                    .handle_input(self.now, Input::Leg(CALLER, LegEvent::HungUp));
+                    .handle_input(self.sim.now, Input::Leg(CALLER, LegEvent::HungUp));
             }
         }
         Ok(())
@@ -378,7 +345,7 @@ impl World<'_> {
             while let Some(transmit) = self.machine.poll_transmit() {
                 if let Transmit::Text { socket, text } = transmit {
                     let at = self.wire(socket, true);
-                    self.at(at, Coming::ToPage(socket, text));
+                    self.sim.in_order(at, Coming::ToPage(socket, text));
                 }
             }
             if effects.is_empty() {
@@ -389,24 +356,20 @@ impl World<'_> {
             }
             // Rule 4: they leave after the commit, in order.
             let commit = self.micros(4_000);
-            self.committed = self.committed.max(self.elapsed() + commit);
-            self.at(self.committed, Coming::Effects(effects));
+            self.committed = self.committed.max(self.sim.elapsed() + commit);
+            self.sim.in_order(self.committed, Coming::Effects(effects));
         }
     }
 
     fn wire(&mut self, socket: SocketId, down: bool) -> Duration {
-        let at = self.elapsed() + self.micros(3_000);
+        let at = self.sim.elapsed() + self.micros(3_000);
         let last = self.wires.entry((socket, down)).or_default();
         *last = at.max(*last);
         *last
     }
 
     fn note(&mut self, effect: &Effect) {
-        if let Some(hash) = &mut self.trace {
-            for byte in format!("{effect:?}").bytes() {
-                *hash = (*hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-            }
-        }
+        self.sim.trace(|| format!("{effect:?}"));
         if let Effect::Save(save) = effect {
             self.calls.insert(save.record.sid, save.record.to.clone());
             self.reports.extend(save.owed.iter().cloned());
@@ -423,13 +386,13 @@ impl World<'_> {
             Event::Ringing { call, .. } => (call, LegEvent::Ringing { early_media: false }),
             Event::Answered { call, losers, .. } => {
                 if !losers.is_empty() {
-                    self.reach("A1 one device of an identity wins");
+                    self.sim.reach("A1 one device of an identity wins");
                 }
                 (call, LegEvent::Answered)
             }
-            Event::AnsweredLate { .. } => return self.reach("A1 a device answers too late"),
+            Event::AnsweredLate { .. } => return self.sim.reach("A1 a device answers too late"),
             Event::Rejected { call, .. } => {
-                self.reach("A1 one device declines for its identity");
+                self.sim.reach("A1 one device declines for its identity");
                 (
                     call,
                     LegEvent::Failed {
@@ -455,10 +418,11 @@ impl World<'_> {
         if event == LegEvent::Answered && self.bridge.is_none() {
             self.answered_before_decision += 1;
         }
-        self.switch.handle_input(self.now, Input::Leg(leg, event));
+        self.switch
+            .handle_input(self.sim.now, Input::Leg(leg, event));
     }
 
-    fn act(&mut self, effect: Effect) -> Result<(), String> {
+    fn act(&mut self, effect: Effect) -> Verdict {
         match effect {
             Effect::Leg(leg, LegCommand::Invite(invite)) => self.invite(leg, *invite),
             Effect::Leg(leg, LegCommand::HangUp(reason)) => {
@@ -474,17 +438,17 @@ impl World<'_> {
                         }
                         Reason::Failed { message, .. } => return Err(message),
                     };
-                    self.machine.hang_up(self.now.instant, call, &reason);
+                    self.machine.hang_up(self.sim.now.instant, call, &reason);
                 } else if let Some(phone) = self.phones.get_mut(&leg) {
                     phone.talks = false;
-                    let at = self.now.instant - self.start;
+                    let at = self.sim.elapsed();
                     phone.ended = Some((at, reason));
                 }
             }
             Effect::Media(leg, MediaCommand::Bridge(other)) => {
                 self.bridges += 1;
                 let winner = if leg == CALLER { other } else { leg };
-                self.bridge = Some((winner, self.elapsed()));
+                self.bridge = Some((winner, self.sim.elapsed()));
             }
             _ => {}
         }
@@ -495,11 +459,11 @@ impl World<'_> {
         let Some(identity) = invite.to.strip_prefix("client:") else {
             let wish = self.wishes.get(&invite.to).cloned().flatten();
             let ringing = LegEvent::Ringing { early_media: false };
-            let soon = self.elapsed() + self.micros(3_000);
-            self.at(soon, Coming::FromPhone(leg, ringing));
+            let soon = self.sim.elapsed() + self.micros(3_000);
+            self.sim.in_order(soon, Coming::FromPhone(leg, ringing));
             if let Some(wish) = wish.clone() {
                 let at = self.moment() + self.micros(3_000);
-                self.at(at, Coming::FromPhone(leg, wish));
+                self.sim.in_order(at, Coming::FromPhone(leg, wish));
             }
             let phone = Phone {
                 to: invite.to,
@@ -528,12 +492,12 @@ impl World<'_> {
     }
 
     /// What an SDK does with a frame; `voice-client.md` 2.6 and 4.4.
-    fn page_hears(&mut self, socket: SocketId, text: &str) -> Result<(), String> {
+    fn page_hears(&mut self, socket: SocketId, text: &str) -> Verdict {
         if text == "\n" {
-            self.machine.handle_text(self.now.instant, socket, "\n");
+            self.machine.handle_text(self.sim.now.instant, socket, "\n");
             return Ok(());
         }
-        let at = self.elapsed();
+        let at = self.sim.elapsed();
         let heard: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let kind = heard["type"].as_str().unwrap_or_default();
         let call = heard["payload"]["callsid"].as_str().map(str::to_owned);
@@ -546,7 +510,7 @@ impl World<'_> {
                 page.call = call;
                 page.state = Seen::Rings;
                 if let Some(wish) = page.wish {
-                    self.at(acts.max(at), Coming::Acts(socket, wish));
+                    self.sim.in_order(acts.max(at), Coming::Acts(socket, wish));
                 }
             }
             "invite" => return Err(format!("{socket:?} rings twice")),
@@ -595,11 +559,11 @@ impl World<'_> {
         };
         let at = self.wire(socket, false);
         let value = json!({"type": kind, "version": "1.6", "payload": payload});
-        self.at(at, Coming::ToMachine(socket, value));
+        self.sim.in_order(at, Coming::ToMachine(socket, value));
     }
 
     /// The end: who talks, who was told what.
-    fn judge(&mut self) -> Result<(), String> {
+    fn judge(&mut self) -> Verdict {
         let must = |holds: bool, what: &str| match holds {
             true => Ok(()),
             false => Err(what.to_owned()),
@@ -616,7 +580,7 @@ impl World<'_> {
         must(!rings, "a page still rings")?;
         let Some((leg, since)) = self.bridge else {
             if self.left.is_none_or(|left| left >= LEAVES) {
-                self.reach("A12 nobody took the call");
+                self.sim.reach("A12 nobody took the call");
                 let answered = |phone: &Phone| phone.wish == Some(LegEvent::Answered);
                 let wanted = self.phones.values().any(answered);
                 must(!wanted, "an answer came to nothing")?;
@@ -655,12 +619,12 @@ impl World<'_> {
         )?;
         self.losers_are_reported(&winner)?;
         let of_phone = self.phones.contains_key(&leg);
-        self.reach(match of_phone {
+        self.sim.reach(match of_phone {
             true => "A1 a telephone wins",
             false => "A1 a browser wins",
         });
         if answers > 2 {
-            self.reach("A1 three answer together");
+            self.sim.reach("A1 three answer together");
         }
         Ok(())
     }
@@ -677,7 +641,7 @@ impl World<'_> {
             .ok_or_else(|| "nobody reports to have won".to_owned())
     }
 
-    fn nobody_won(&self) -> Result<(), String> {
+    fn nobody_won(&self) -> Verdict {
         for page in self.pages.values() {
             if let Some((_, by)) = &page.told
                 && *by != format!("client:{}", page.identity)
@@ -694,7 +658,7 @@ impl World<'_> {
     }
 
     /// The callbacks of those who lost to somebody say to whom.
-    fn losers_are_reported(&self, winner: &str) -> Result<(), String> {
+    fn losers_are_reported(&self, winner: &str) -> Verdict {
         for (call, to) in &self.calls {
             let end = self.reports.iter().rfind(|owed| owed.call == *call);
             let Some(end) = end else { continue };

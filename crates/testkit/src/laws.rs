@@ -11,6 +11,8 @@ use voice::Switch;
 use voice::effect::{Effect, LegCommand, MediaCommand, Save};
 use voice::input::LegId;
 
+use crate::simulation::{Verdict, must};
+
 /// What was seen of one call.
 #[derive(Default)]
 struct Seen {
@@ -37,12 +39,6 @@ pub struct Laws {
     bridges: BTreeMap<LegId, LegId>,
     echoes: BTreeSet<LegId>,
     knocking: BTreeMap<CallSid, LegId>,
-}
-
-type Verdict = Result<(), String>;
-
-fn must(holds: bool, law: impl FnOnce() -> String) -> Verdict {
-    if holds { Ok(()) } else { Err(law()) }
 }
 
 fn rank(status: CallStatus) -> u8 {

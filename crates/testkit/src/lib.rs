@@ -7,5 +7,6 @@ pub mod outbox;
 pub mod programs;
 pub mod registrar;
 pub mod scenario;
+pub mod simulation;
 pub mod wire;
 pub mod world;

@@ -14,11 +14,8 @@ use model::sid::CallSid;
 use webhook::dispatch::{Dispatch, Ending};
 use webhook::retry::{self, Delivery, Outcome};
 
-use crate::chance::Chance;
-use crate::world::{Ended, Reached};
+use crate::simulation::{Ended, Next, Reached, Simulation, Verdict, must};
 
-/// How many steps a world may take; one that takes more does not come to rest.
-const STEPS: u32 = 20_000;
 /// Deliveries under way at once.
 const AT_ONCE: usize = 3;
 /// Callbacks that the dispatch knows at most.
@@ -69,10 +66,7 @@ enum Coming {
 }
 
 struct World<'a> {
-    chance: Chance,
-    now: Wall,
-    coming: BTreeMap<(Wall, u64, u64), Coming>,
-    arrivals: u64,
+    sim: Simulation<'a, Coming>,
     owed: BTreeMap<i64, Owed>,
     ids: i64,
     steps: Vec<u64>,
@@ -90,24 +84,18 @@ struct World<'a> {
     /// Steps that need not be told: given up, or withdrawn.
     given_up: BTreeSet<(usize, u64)>,
     sent: BTreeSet<(usize, u64)>,
-    reached: &'a mut Reached,
-    trace: u64,
 }
-
-type Verdict = Result<(), String>;
 
 /// Lets one world run until nothing is owed.
 ///
 /// # Errors
 /// The law that was broken.
-pub fn run(seed: u64, reached: &mut Reached, _trace: bool) -> Result<Ended, String> {
-    let mut chance = Chance::new(seed);
+pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, String> {
+    let mut sim = Simulation::new(seed, reached, trace);
+    let chance = &mut sim.chance;
     let streams = 2 + chance.below(5) as usize;
-    let start = Wall(1_767_225_600_000_000);
+    let start = sim.now.wall;
     let mut world = World {
-        now: start,
-        coming: BTreeMap::new(),
-        arrivals: 0,
         owed: BTreeMap::new(),
         ids: 0,
         steps: vec![0; streams],
@@ -119,116 +107,104 @@ pub fn run(seed: u64, reached: &mut Reached, _trace: bool) -> Result<Ended, Stri
         heard: vec![None; streams],
         given_up: BTreeSet::new(),
         sent: BTreeSet::new(),
-        reached,
-        trace: 0xcbf2_9ce4_8422_2325,
-        chance,
+        sim,
     };
     for stream in 0..streams {
-        let seconds = [0, 0, 60, 600][world.chance.below(4) as usize];
-        let from = start.after(world.chance.delay(10));
+        let seconds = [0, 0, 60, 600][world.sim.chance.below(4) as usize];
+        let from = start.after(world.sim.chance.delay(10));
         let until = from.after(Duration::from_secs(seconds));
         world.outages.push((from, until));
-        for _ in 0..1 + world.chance.below(5) {
-            let delay = world.chance.delay(20);
-            world.later(delay, Coming::Step(stream));
+        for _ in 0..1 + world.sim.chance.below(5) {
+            let delay = world.sim.chance.delay(20);
+            world.sim.later(delay, Coming::Step(stream));
         }
     }
-    for _ in 0..world.chance.below(3) {
-        let delay = world.chance.delay(30);
-        world.later(delay, Coming::Dies);
+    for _ in 0..world.sim.chance.below(3) {
+        let delay = world.sim.chance.delay(30);
+        world.sim.later(delay, Coming::Dies);
     }
-    if world.chance.below(4) == 0 {
-        let delay = world.chance.delay(30);
-        world.later(delay, Coming::Deleted(0));
+    if world.sim.chance.below(4) == 0 {
+        let delay = world.sim.chance.delay(30);
+        world.sim.later(delay, Coming::Deleted(0));
     }
     world.live()?;
-    Ok(Ended { trace: world.trace })
+    Ok(world.sim.ended())
 }
 
 fn sid(stream: usize) -> CallSid {
     CallSid::from_bytes((stream as u128 + 1).to_be_bytes())
 }
 
-fn must(holds: bool, law: impl FnOnce() -> String) -> Verdict {
-    if holds { Ok(()) } else { Err(law()) }
-}
-
 impl World<'_> {
-    fn reach(&mut self, what: &'static str) {
-        *self.reached.entry(what).or_default() += 1;
-    }
-
-    fn later(&mut self, delay: Duration, coming: Coming) {
-        self.arrivals += 1;
-        let tie = self.chance.below(4);
-        let key = (self.now.after(delay), tie, self.arrivals);
-        self.coming.insert(key, coming);
-    }
-
     fn live(&mut self) -> Verdict {
-        for _ in 0..STEPS {
-            let Some((key, coming)) = self.coming.pop_first() else {
-                return self.at_rest();
+        while let Some(next) = self.sim.next(None)? {
+            let asks = match next {
+                Next::Comes(coming) => self.happen(coming)?,
+                Next::Timeout => false,
             };
-            self.now = key.0;
-            let mut asks = false;
-            match coming {
-                Coming::Step(stream) => self.step(stream),
-                Coming::Told { copy, life } => {
-                    if life == self.life {
-                        self.dispatch.told(sid(copy.owed.stream), copy);
-                    }
-                }
-                Coming::Arrives { copy, life } => self.arrives(copy, life)?,
-                Coming::Known {
-                    copy,
-                    life,
-                    outcome,
-                } => asks = self.known(copy, life, outcome),
-                Coming::Deleted(stream) => {
-                    self.owed.retain(|_, owed| owed.stream != stream);
-                    // Those that are under way may still arrive.
-                    let steps = (0..self.steps[stream]).map(|step| (stream, step));
-                    self.given_up.extend(steps);
-                }
-                Coming::Dies => {
-                    // What was under way may have arrived, and is still owed.
-                    if !self.under_way.is_empty() {
-                        self.reach("F3 a death while a delivery is under way");
-                    }
-                    self.life += 1;
-                    self.under_way.clear();
-                    self.dispatch = Dispatch::new(AT_ONCE, KNOWN);
-                    asks = true;
-                }
-                Coming::Look => asks = true,
-            }
             self.send(asks)?;
         }
-        Err(format!("no rest after {STEPS} steps"))
+        self.at_rest()
+    }
+
+    /// Whether the outbox is to be asked for what comes next.
+    fn happen(&mut self, coming: Coming) -> Result<bool, String> {
+        match coming {
+            Coming::Step(stream) => self.step(stream),
+            Coming::Told { copy, life } => {
+                if life == self.life {
+                    self.dispatch.told(sid(copy.owed.stream), copy);
+                }
+            }
+            Coming::Arrives { copy, life } => self.arrives(copy, life)?,
+            Coming::Known {
+                copy,
+                life,
+                outcome,
+            } => return Ok(self.known(copy, life, outcome)),
+            Coming::Deleted(stream) => {
+                self.owed.retain(|_, owed| owed.stream != stream);
+                // Those that are under way may still arrive.
+                let steps = (0..self.steps[stream]).map(|step| (stream, step));
+                self.given_up.extend(steps);
+            }
+            Coming::Dies => {
+                // What was under way may have arrived, and is still owed.
+                if !self.under_way.is_empty() {
+                    self.sim.reach("F3 a death while a delivery is under way");
+                }
+                self.life += 1;
+                self.under_way.clear();
+                self.dispatch = Dispatch::new(AT_ONCE, KNOWN);
+                return Ok(true);
+            }
+            Coming::Look => return Ok(true),
+        }
+        Ok(false)
     }
 
     fn step(&mut self, stream: usize) {
         let number = self.steps[stream];
         self.steps[stream] += 1;
         if self.owed.values().any(|owed| owed.stream == stream) {
-            self.reach("F1 a step while an earlier one is still owed");
+            self.sim
+                .reach("F1 a step while an earlier one is still owed");
         }
         self.ids += 1;
         let owed = Owed {
             stream,
             number,
-            created: self.now,
+            created: self.sim.now.wall,
             attempts: 0,
-            next_attempt: self.now,
+            next_attempt: self.sim.now.wall,
         };
         self.owed.insert(self.ids, owed);
-        if self.chance.below(8) == 0 {
-            return self.reach("F1 a callback that nobody tells of");
+        if self.sim.chance.below(8) == 0 {
+            return self.sim.reach("F1 a callback that nobody tells of");
         }
         let copy = Copied { id: self.ids, owed };
-        let (delay, life) = (self.chance.delay(1), self.life);
-        self.later(delay, Coming::Told { copy, life });
+        let (delay, life) = (self.sim.chance.delay(1), self.life);
+        self.sim.later(delay, Coming::Told { copy, life });
     }
 
     /// Of each stream the first, if its time has come: as `store::Outbox::due`.
@@ -238,7 +214,7 @@ impl World<'_> {
             .owed
             .iter()
             .filter(|(_, owed)| heads.insert(owed.stream));
-        let now = self.now;
+        let now = self.sim.now.wall;
         let mut due: Vec<_> = first
             .filter(|(_, owed)| owed.next_attempt <= now)
             .map(|(id, owed)| (*id, *owed))
@@ -267,7 +243,7 @@ impl World<'_> {
                 break;
             }
         }
-        let now = self.now;
+        let now = self.sim.now.wall;
         let unknown = self
             .due()
             .iter()
@@ -280,7 +256,7 @@ impl World<'_> {
         {
             self.looks_at = next;
             let wait = Duration::from_micros((next.0 - now.0) as u64);
-            self.later(wait, Coming::Look);
+            self.sim.later(wait, Coming::Look);
         }
         Ok(())
     }
@@ -291,22 +267,24 @@ impl World<'_> {
         let Copied { id, owed } = copy;
         let stream = sid(owed.stream);
         let Some(kept) = self.owed.get(&id) else {
-            self.reach("B12 a callback that is owed no more when its turn comes");
+            self.sim
+                .reach("B12 a callback that is owed no more when its turn comes");
             return Ok(self.dispatch.finished(stream, Ending::Struck));
         };
         let first = self.owed.iter().find(|(_, o)| o.stream == owed.stream);
         if first.is_none_or(|(first, _)| *first != id) || kept.attempts != owed.attempts {
-            self.reach("F1 a callback whose turn has not come");
+            self.sim.reach("F1 a callback whose turn has not come");
             return Ok(self.dispatch.finished(stream, Ending::Later));
         }
         must(self.under_way.insert(id, owed.stream).is_none(), || {
             format!("{id} is sent twice at once")
         })?;
         must(self.under_way.len() <= AT_ONCE, || "a storm".to_owned())?;
-        self.note(&[id as u64, owed.number, self.now.0 as u64]);
+        let words = [id as u64, owed.number, self.sim.now.wall.0 as u64];
+        self.sim.trace(|| words.map(u64::to_le_bytes).concat());
         let life = self.life;
-        let transit = self.chance.delay(2);
-        self.later(transit, Coming::Arrives { copy, life });
+        let transit = self.sim.chance.delay(2);
+        self.sim.later(transit, Coming::Arrives { copy, life });
         Ok(false)
     }
 
@@ -315,7 +293,7 @@ impl World<'_> {
         for (id, owed) in self.due() {
             let busy = |stream: &usize| *stream == owed.stream;
             if !self.dispatch.has_room() && !self.under_way.contains_key(&id) {
-                self.reach("F5 more is due than may be under way");
+                self.sim.reach("F5 more is due than may be under way");
             } else {
                 must(self.under_way.values().any(busy), || {
                     format!("{id} waits for a stranger")
@@ -325,12 +303,6 @@ impl World<'_> {
         Ok(())
     }
 
-    fn note(&mut self, words: &[u64]) {
-        for byte in words.iter().flat_map(|word| word.to_le_bytes()) {
-            self.trace = (self.trace ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-
     fn arrives(&mut self, copy: Copied, life: u32) -> Verdict {
         let owed = copy.owed;
         // What a dead process had sent is lost with its connection, or it came in time.
@@ -338,10 +310,10 @@ impl World<'_> {
             return Ok(());
         }
         let (from, until) = self.outages[owed.stream];
-        if (from..until).contains(&self.now) {
+        if (from..until).contains(&self.sim.now.wall) {
             let outcome = [Outcome::NoConnection, Outcome::Answered(503)];
-            let outcome = outcome[self.chance.below(2) as usize];
-            self.later(
+            let outcome = outcome[self.sim.chance.below(2) as usize];
+            self.sim.later(
                 Duration::ZERO,
                 Coming::Known {
                     copy,
@@ -352,14 +324,14 @@ impl World<'_> {
             return Ok(());
         }
         self.receives(owed)?;
-        let outcome = match self.chance.below(8) {
+        let outcome = match self.sim.chance.below(8) {
             0 => Outcome::NoAnswer,
             1 => Outcome::Answered(500),
             2 => Outcome::BadAnswer,
             _ => Outcome::Answered(200),
         };
-        let transit = self.chance.delay(2);
-        self.later(
+        let transit = self.sim.chance.delay(2);
+        self.sim.later(
             transit,
             Coming::Known {
                 copy,
@@ -378,7 +350,8 @@ impl World<'_> {
             format!("step {number} of {stream} is told before it is written down")
         })?;
         if !self.sent.insert((stream, number)) {
-            self.reach("F3 the same callback again, under the same token");
+            self.sim
+                .reach("F3 the same callback again, under the same token");
         }
         let before = self.heard[stream];
         let next = before.map_or(0, |before| before + 1);
@@ -388,27 +361,27 @@ impl World<'_> {
             || format!("{stream} hears {number} after {before:?}"),
         )?;
         self.heard[stream] = Some(number);
-        if self.now >= self.outages[stream].1 && owed.attempts > 0 {
-            self.reach("F5 a callback arrives after an outage");
+        if self.sim.now.wall >= self.outages[stream].1 && owed.attempts > 0 {
+            self.sim.reach("F5 a callback arrives after an outage");
         }
         let blocked = |(n, (from, until)): (usize, &(Wall, Wall))| {
-            n != stream && (*from..*until).contains(&self.now)
+            n != stream && (*from..*until).contains(&self.sim.now.wall)
         };
         if self.outages.iter().enumerate().any(blocked) {
-            self.reach("F1 one receiver is told while another is away");
+            self.sim
+                .reach("F1 one receiver is told while another is away");
         }
         Ok(())
     }
 
-    /// Whether the outbox is to be asked for what comes next.
     fn known(&mut self, copy: Copied, life: u32, outcome: Outcome) -> bool {
         if life != self.life {
             return false;
         }
         let Copied { id, owed } = copy;
         self.under_way.remove(&id);
-        let age = Duration::from_secs(self.now.seconds_since(owed.created));
-        let jitter = self.chance.below(256) as u8;
+        let age = Duration::from_secs(self.sim.now.wall.seconds_since(owed.created));
+        let jitter = self.sim.chance.below(256) as u8;
         let ending = match retry::callback(outcome, owed.attempts + 1, age, jitter) {
             Delivery::Delivered { .. } => {
                 self.owed.remove(&id);
@@ -420,7 +393,7 @@ impl World<'_> {
                 Ending::Struck
             }
             Delivery::Again(wait) => {
-                let next_attempt = self.now.after(wait);
+                let next_attempt = self.sim.now.wall.after(wait);
                 if let Some(owed) = self.owed.get_mut(&id) {
                     owed.attempts += 1;
                     owed.next_attempt = next_attempt;

@@ -19,6 +19,8 @@ use voice::input::{
     RequestId,
 };
 
+use crate::simulation::{Verdict, must};
+
 /// Where a sound, a question or a called party comes from: a document and a verb in it, both counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
@@ -97,12 +99,6 @@ pub struct Programs {
     waiting: BTreeMap<RequestId, (CallSid, Wanted)>,
     /// Every address that a verb had asked; each verb asks once.
     told: BTreeSet<String>,
-}
-
-type Verdict = Result<(), String>;
-
-fn must(holds: bool, law: impl FnOnce() -> String) -> Verdict {
-    if holds { Ok(()) } else { Err(law()) }
 }
 
 fn parameter<'a>(parameters: &'a [(String, String)], name: &str) -> &'a str {

@@ -14,11 +14,8 @@ use sip::{
     Message, Method, NameAddr, Transport, Uri,
 };
 
-use crate::chance::Chance;
-use crate::world::{Ended, Reached};
+use crate::simulation::{Ended, Next, Reached, Simulation, Verdict, must};
 
-/// How many steps a world may take; one that takes more does not come to rest.
-const STEPS: u32 = 5_000;
 /// The shortest registration that is taken.
 const SHORTEST: u64 = 60;
 /// What the phone calls itself.
@@ -57,13 +54,9 @@ struct Asked {
 }
 
 struct World<'a> {
-    chance: Chance,
-    now: Instant,
-    start: Instant,
+    sim: Simulation<'a, Coming>,
     ends: [Endpoint; 2],
     names: [SocketAddr; 2],
-    coming: BTreeMap<(Duration, u64, u64), Coming>,
-    arrivals: u64,
     lost: u64,
     doubled: u64,
     /// The registration of the phone's present life, and its last number.
@@ -81,14 +74,6 @@ struct World<'a> {
     answered: bool,
     over: bool,
     parted_while_ringing: bool,
-    reached: &'a mut Reached,
-    trace: Option<u64>,
-}
-
-type Verdict = Result<(), String>;
-
-fn must(holds: bool, law: impl FnOnce() -> String) -> Verdict {
-    if holds { Ok(()) } else { Err(law()) }
 }
 
 /// Lets one phone live.
@@ -96,13 +81,13 @@ fn must(holds: bool, law: impl FnOnce() -> String) -> Verdict {
 /// # Errors
 /// The law that was broken.
 pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, String> {
-    let mut chance = Chance::new(seed);
+    let mut sim = Simulation::new(seed, reached, trace);
+    let chance = &mut sim.chance;
     let config = Config {
         min_expires: Duration::from_secs(SHORTEST),
         session_expires: Duration::ZERO,
         ..Config::default()
     };
-    let now = Instant::now();
     let mut seeds = [[0; 32]; 2];
     for (end, bytes) in seeds.iter_mut().enumerate() {
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -111,16 +96,12 @@ pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, Strin
     let mut world = World {
         lost: [0, 0, 10, 3][chance.below(4) as usize],
         doubled: [0, 4][chance.below(2) as usize],
-        chance,
-        now,
-        start: now,
+        sim,
         ends: seeds.map(|seed| Endpoint::new(config.clone(), seed)),
         names: [
             SocketAddr::from(([192, 0, 2, 1], 5060)),
             SocketAddr::from(([192, 0, 2, 2], 5060)),
         ],
-        coming: BTreeMap::new(),
-        arrivals: 0,
         life: 0,
         cseq: 0,
         asked: BTreeMap::new(),
@@ -133,91 +114,72 @@ pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, Strin
         answered: false,
         over: false,
         parted_while_ringing: false,
-        reached,
-        trace: trace.then_some(0xcbf2_9ce4_8422_2325),
     };
     world.plan();
     world.live()?;
-    Ok(Ended {
-        trace: world.trace.unwrap_or_default(),
-    })
+    Ok(world.sim.ended())
 }
 
 impl World<'_> {
-    fn reach(&mut self, what: &'static str) {
-        *self.reached.entry(what).or_default() += 1;
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.now - self.start
-    }
-
-    fn later(&mut self, delay: Duration, coming: Coming) {
-        self.arrivals += 1;
-        let tie = self.chance.below(4);
-        let key = (self.elapsed() + delay, tie, self.arrivals);
-        self.coming.insert(key, coming);
-    }
-
     /// Refreshes often come about when the registration before runs out, to the millisecond.
     fn plan(&mut self) {
         let mut at = Duration::ZERO;
-        for _ in 0..2 + self.chance.below(8) {
-            let expires = match self.chance.below(4) {
+        for _ in 0..2 + self.sim.chance.below(8) {
+            let expires = match self.sim.chance.below(4) {
                 0 => 0,
                 _ => SHORTEST,
             };
-            self.later(at, Coming::Register(expires));
-            if self.chance.one_in(8) {
-                self.later(at, Coming::Restart);
+            self.sim.later(at, Coming::Register(expires));
+            if self.sim.chance.one_in(8) {
+                self.sim.later(at, Coming::Restart);
             }
-            if self.chance.one_in(3) {
-                let delay = at + self.chance.delay(4);
-                self.later(delay, Coming::Call);
+            if self.sim.chance.one_in(3) {
+                let delay = at + self.sim.chance.delay(4);
+                self.sim.later(delay, Coming::Call);
             }
-            at += match self.chance.below(4) {
-                0 => Duration::from_millis(self.chance.below(4) * 10),
-                1 => self.chance.delay(3),
-                2 => self.chance.delay(70),
+            at += match self.sim.chance.below(4) {
+                0 => Duration::from_millis(self.sim.chance.below(4) * 10),
+                1 => self.sim.chance.delay(3),
+                2 => self.sim.chance.delay(70),
                 _ => Duration::from_secs(SHORTEST),
             };
         }
     }
 
     fn live(&mut self) -> Verdict {
-        for _ in 0..STEPS {
-            let due = self.ends.iter().filter_map(Endpoint::poll_timeout).min();
-            let due = due.map(|at| at.saturating_duration_since(self.start));
-            let next = self.coming.first_key_value().map(|(key, _)| key.0);
-            let timeout_first = match (due, next) {
-                (None, None) => return self.at_rest(),
-                (Some(due), Some(next)) if due == next => self.chance.one_in(2),
-                (Some(due), Some(next)) => due < next,
-                (due, _) => due.is_some(),
-            };
-            if timeout_first {
-                self.now = self.now.max(self.start + due.unwrap_or_default());
-                let over = |bound: &Bound| bound.until <= self.elapsed();
-                if self.bound.as_ref().is_some_and(over) {
-                    self.bound = None;
-                    self.owed.push("expired");
-                    self.reach("A14 a registration runs out");
-                    if self.rings() {
-                        self.parted_while_ringing = true;
-                        self.reach("A15 the registration runs out while it rings");
+        while let Some(next) = self.sim.next(self.due())? {
+            match next {
+                Next::Comes(coming) => self.happen(coming),
+                Next::Timeout => {
+                    self.run_out();
+                    for end in &mut self.ends {
+                        end.handle_timeout(self.sim.now.instant);
                     }
                 }
-                for end in &mut self.ends {
-                    end.handle_timeout(self.now);
-                }
-            } else if let Some((key, coming)) = self.coming.pop_first() {
-                self.now = self.now.max(self.start + key.0);
-                self.happen(coming);
             }
             self.pump()?;
             self.agrees()?;
         }
-        Err(format!("no rest after {STEPS} steps"))
+        self.at_rest()
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.ends.iter().filter_map(Endpoint::poll_timeout).min()
+    }
+
+    /// What the passing of time does to our books.
+    fn run_out(&mut self) {
+        let over = |bound: &Bound| bound.until <= self.sim.elapsed();
+        if self.bound.as_ref().is_some_and(over) {
+            self.bound = None;
+            self.owed.push("expired");
+            self.sim.reach("A14 a registration runs out");
+            if self.rings() {
+                self.parted_while_ringing = true;
+                self.sim
+                    .reach("A15 the registration runs out while it rings");
+            }
+        }
     }
 
     /// Whether the phone rings, as far as the registrar knows.
@@ -226,7 +188,7 @@ impl World<'_> {
     }
 
     fn happen(&mut self, coming: Coming) {
-        let now = self.now;
+        let now = self.sim.now.instant;
         match coming {
             Coming::Packet(to, bytes) => self.arrives(to, &bytes),
             Coming::Register(expires) => self.register(expires),
@@ -293,30 +255,27 @@ impl World<'_> {
             timeout: None,
             patience: None,
         };
-        self.call = Some(self.ends[REGISTRAR].invite(self.now, invitation));
-        self.later(Duration::from_secs(200), Coming::HangUp);
+        self.call = Some(self.ends[REGISTRAR].invite(self.sim.now.instant, invitation));
+        self.sim.later(Duration::from_secs(200), Coming::HangUp);
     }
 
     fn leaves(&mut self, from: usize, bytes: Vec<u8>, delay: Duration) {
-        if let Some(hash) = &mut self.trace {
-            for byte in &bytes {
-                *hash = (*hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-            }
-        }
-        if self.lost > 0 && self.chance.one_in(self.lost) {
+        self.sim.trace(|| &bytes);
+        if self.lost > 0 && self.sim.chance.one_in(self.lost) {
             return;
         }
-        if self.doubled > 0 && self.chance.one_in(self.doubled) {
+        if self.doubled > 0 && self.sim.chance.one_in(self.doubled) {
             let again = delay + self.transit();
-            self.later(again, Coming::Packet(1 - from, bytes.clone()));
+            self.sim
+                .later(again, Coming::Packet(1 - from, bytes.clone()));
         }
         let delay = delay + self.transit();
-        self.later(delay, Coming::Packet(1 - from, bytes));
+        self.sim.later(delay, Coming::Packet(1 - from, bytes));
     }
 
     fn transit(&mut self) -> Duration {
-        match self.chance.below(4) {
-            0 => Duration::from_millis(500 * self.chance.below(4)),
+        match self.sim.chance.below(4) {
+            0 => Duration::from_millis(500 * self.sim.chance.below(4)),
             1 => Duration::ZERO,
             _ => Duration::from_millis(10),
         }
@@ -337,7 +296,7 @@ impl World<'_> {
             remote: self.names[1 - to],
             connection: None,
         };
-        self.ends[to].handle_datagram(self.now, flow, bytes);
+        self.ends[to].handle_datagram(self.sim.now.instant, flow, bytes);
     }
 
     /// What a REGISTER does when it first arrives.
@@ -348,19 +307,19 @@ impl World<'_> {
         if !self.arrived.insert(branch.to_owned()) {
             return;
         }
-        let elapsed = self.elapsed();
+        let elapsed = self.sim.elapsed();
         let (call_id, cseq, expires) = (asked.call_id.clone(), asked.cseq, asked.expires);
         let older = |bound: &Bound| bound.call_id == call_id && bound.cseq >= cseq;
         if self.bound.as_ref().is_some_and(older) {
             self.overtaken.insert(branch.to_owned());
-            self.reach("A14 a REGISTER that was overtaken");
+            self.sim.reach("A14 a REGISTER that was overtaken");
             return;
         }
         if let Some(bound) = &self.bound {
             if bound.until == elapsed {
-                self.reach("A14 a refresh at the very expiry");
+                self.sim.reach("A14 a refresh at the very expiry");
             } else if bound.until - elapsed < Duration::from_secs(2) {
-                self.reach("A14 a refresh just before the expiry");
+                self.sim.reach("A14 a refresh just before the expiry");
             }
         }
         let before = self.bound.is_some();
@@ -377,7 +336,7 @@ impl World<'_> {
         }
         if before && expires == 0 && self.rings() {
             self.parted_while_ringing = true;
-            self.reach("A15 a phone unregisters while it rings");
+            self.sim.reach("A15 a phone unregisters while it rings");
         }
     }
 
@@ -426,7 +385,7 @@ impl World<'_> {
     fn told(&mut self, end: usize, event: Event) -> Verdict {
         match event {
             Event::AuthenticationNeeded { challenge, .. } => {
-                self.ends[end].admit(self.now, challenge, Admission::Allow);
+                self.ends[end].admit(self.sim.now.instant, challenge, Admission::Allow);
             }
             Event::Registered { new, .. } => self.tells(match new {
                 true => "new",
@@ -438,14 +397,15 @@ impl World<'_> {
             })?,
             Event::Invited { key, .. } => {
                 self.rings = Some(key);
-                self.ends[PHONE].ring(self.now, key, None);
-                let delay = self.chance.delay(20);
-                self.later(delay, Coming::Answer);
+                self.ends[PHONE].ring(self.sim.now.instant, key, None);
+                let delay = self.sim.chance.delay(20);
+                self.sim.later(delay, Coming::Answer);
             }
             Event::Answered { .. } if end == REGISTRAR => {
                 self.answered = true;
                 if self.parted_while_ringing {
-                    self.reach("A15 it answers after its registration has gone");
+                    self.sim
+                        .reach("A15 it answers after its registration has gone");
                 }
             }
             Event::Rejected { status, .. } if end == REGISTRAR => {
@@ -486,7 +446,7 @@ impl World<'_> {
             .map(|binding| Bound {
                 call_id: binding.call_id.clone(),
                 cseq: binding.cseq,
-                until: binding.expires_at - self.start,
+                until: self.sim.since_start(binding.expires_at),
             })
             .collect();
         let ours: Vec<Bound> = self.bound.iter().cloned().collect();

@@ -13,11 +13,8 @@ use sip::{
     Invitation, Message, Method, NameAddr, Transport, Uri,
 };
 
-use crate::chance::Chance;
-use crate::world::{Ended, Reached};
+use crate::simulation::{Ended, Next, Reached, Simulation, Verdict, must};
 
-/// How many steps a world may take; one that takes more does not come to rest.
-const STEPS: u32 = 5_000;
 /// After this both sides hang up, and the wire is sound again.
 const PEACE: Duration = Duration::from_secs(100);
 
@@ -60,14 +57,10 @@ struct Side {
 }
 
 struct World<'a> {
-    chance: Chance,
-    now: Instant,
-    start: Instant,
+    sim: Simulation<'a, Coming>,
     ends: [Endpoint; 2],
     names: [SocketAddr; 2],
     sides: [Side; 2],
-    coming: BTreeMap<(Duration, u64, u64), Coming>,
-    arrivals: u64,
     /// One packet in so many is lost, or comes twice; 0 is none.
     lost: u64,
     doubled: u64,
@@ -77,24 +70,20 @@ struct World<'a> {
     finals: BTreeMap<(usize, u32, String), u16>,
     /// INVITEs that arrived.
     arrived: BTreeSet<Vec<u8>>,
-    reached: &'a mut Reached,
-    trace: Option<u64>,
 }
-
-type Verdict = Result<(), String>;
 
 /// Lets one call run to its end.
 ///
 /// # Errors
 /// The law that was broken.
 pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, String> {
-    let mut chance = Chance::new(seed);
+    let mut sim = Simulation::new(seed, reached, trace);
+    let chance = &mut sim.chance;
     let config = Config {
         session_expires: Duration::from_secs(if chance.one_in(4) { 90 } else { 0 }),
         reliable_provisional: chance.one_in(2),
         ..Config::default()
     };
-    let now = Instant::now();
     let mut seeds = [[0; 32]; 2];
     for (end, bytes) in seeds.iter_mut().enumerate() {
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -109,9 +98,7 @@ pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, Strin
             2 => Some(Method::Prack),
             _ => None,
         },
-        chance,
-        now,
-        start: now,
+        sim,
         ends: [
             Endpoint::new(config.clone(), seeds[0]),
             Endpoint::new(config, seeds[1]),
@@ -121,18 +108,12 @@ pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, Strin
             SocketAddr::from(([192, 0, 2, 2], 5060)),
         ],
         sides: Default::default(),
-        coming: BTreeMap::new(),
-        arrivals: 0,
         finals: BTreeMap::new(),
         arrived: BTreeSet::new(),
-        reached,
-        trace: trace.then_some(0xcbf2_9ce4_8422_2325),
     };
     world.begin()?;
     world.live()?;
-    Ok(Ended {
-        trace: world.trace.unwrap_or_default(),
-    })
+    Ok(world.sim.ended())
 }
 
 fn sdp(version: u32) -> String {
@@ -147,26 +128,7 @@ fn version(sdp: &str) -> u32 {
     word.and_then(|word| word.parse().ok()).unwrap_or(0)
 }
 
-fn must(holds: bool, law: impl FnOnce() -> String) -> Verdict {
-    if holds { Ok(()) } else { Err(law()) }
-}
-
 impl World<'_> {
-    fn reach(&mut self, what: &'static str) {
-        *self.reached.entry(what).or_default() += 1;
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.now - self.start
-    }
-
-    fn later(&mut self, delay: Duration, coming: Coming) {
-        self.arrivals += 1;
-        let tie = self.chance.below(4);
-        let key = (self.elapsed() + delay, tie, self.arrivals);
-        self.coming.insert(key, coming);
-    }
-
     fn next_description(&mut self, end: usize) -> String {
         self.sides[end].said += 1;
         sdp(self.sides[end].said)
@@ -182,8 +144,8 @@ impl World<'_> {
         let remote = self.names[1];
         let uri = Uri::sip(Some("bob"), &remote.ip().to_string(), Some(remote.port()));
         let from = Uri::parse("sip:alice@example.com").map_err(|error| error.to_string())?;
-        let timeout = self.chance.one_in(2);
-        let timeout = timeout.then(|| Duration::from_millis(500 * (1 + self.chance.below(10))));
+        let timeout = self.sim.chance.one_in(2);
+        let timeout = timeout.then(|| Duration::from_millis(500 * (1 + self.sim.chance.below(10))));
         let invitation = Invitation {
             request_uri: uri.clone(),
             to: NameAddr::new(uri),
@@ -201,47 +163,39 @@ impl World<'_> {
             timeout,
             patience: None,
         };
-        self.sides[0].key = Some(self.ends[0].invite(self.now, invitation));
+        self.sides[0].key = Some(self.ends[0].invite(self.sim.now.instant, invitation));
         for end in 0..2 {
-            for _ in 0..self.chance.below(4) {
-                let whim = match self.chance.below(3) {
+            for _ in 0..self.sim.chance.below(4) {
+                let whim = match self.sim.chance.below(3) {
                     0 => Whim::HangUp,
                     _ => Whim::Reoffer,
                 };
-                let delay = self.chance.delay(10);
-                self.later(delay, Coming::Whim(end, whim));
+                let delay = self.sim.chance.delay(10);
+                self.sim.later(delay, Coming::Whim(end, whim));
             }
-            self.later(PEACE, Coming::Whim(end, Whim::HangUp));
+            self.sim.later(PEACE, Coming::Whim(end, Whim::HangUp));
         }
         self.pump()
     }
 
     fn live(&mut self) -> Verdict {
-        for _ in 0..STEPS {
-            let due = self.ends.iter().filter_map(Endpoint::poll_timeout).min();
-            let due = due.map(|at| at.saturating_duration_since(self.start));
-            let next = self.coming.first_key_value().map(|(key, _)| key.0);
-            let timeout_first = match (due, next) {
-                (None, None) => return self.at_rest(),
-                (Some(due), Some(next)) if due == next => self.chance.one_in(2),
-                (Some(due), Some(next)) => due < next,
-                (due, _) => due.is_some(),
-            };
-            if timeout_first {
-                self.now = self.now.max(self.start + due.unwrap_or_default());
-                for end in 0..2 {
-                    self.ends[end].handle_timeout(self.now);
+        while let Some(next) = self.sim.next(self.due())? {
+            match next {
+                Next::Timeout => {
+                    for end in &mut self.ends {
+                        end.handle_timeout(self.sim.now.instant);
+                    }
                 }
-            } else if let Some((key, coming)) = self.coming.pop_first() {
-                self.now = self.now.max(self.start + key.0);
-                match coming {
-                    Coming::Packet(to, bytes) => self.arrives(to, &bytes),
-                    Coming::Whim(end, whim) => self.follow(end, whim),
-                }
+                Next::Comes(Coming::Packet(to, bytes)) => self.arrives(to, &bytes),
+                Next::Comes(Coming::Whim(end, whim)) => self.follow(end, whim),
             }
             self.pump()?;
         }
-        Err(format!("no rest after {STEPS} steps"))
+        self.at_rest()
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.ends.iter().filter_map(Endpoint::poll_timeout).min()
     }
 
     /// A side does what came to its mind, if that still makes sense to it.
@@ -249,7 +203,7 @@ impl World<'_> {
         let Some(key) = self.sides[end].key else {
             return;
         };
-        let now = self.now;
+        let now = self.sim.now.instant;
         match whim {
             Whim::Ring => self.ends[end].ring(now, key, None),
             Whim::RingWithSound => {
@@ -313,11 +267,7 @@ impl World<'_> {
 
     /// A packet goes on its way, and may not arrive.
     fn leaves(&mut self, from: usize, bytes: Vec<u8>) -> Verdict {
-        if let Some(hash) = &mut self.trace {
-            for byte in &bytes {
-                *hash = (*hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-            }
-        }
+        self.sim.trace(|| &bytes);
         let message = parse(&bytes).map_err(|fault| format!("{from} sends rubbish: {fault:?}"))?;
         let mut method = None;
         match &message {
@@ -344,33 +294,34 @@ impl World<'_> {
                 }
             }
         }
-        let peace = self.elapsed() >= PEACE;
+        let peace = self.sim.elapsed() >= PEACE;
         if !peace {
             let swallowed = method.is_some() && method == self.swallowed;
-            if swallowed || (self.lost > 0 && self.chance.one_in(self.lost)) {
+            if swallowed || (self.lost > 0 && self.sim.chance.one_in(self.lost)) {
                 return Ok(());
             }
-            if self.doubled > 0 && self.chance.one_in(self.doubled) {
+            if self.doubled > 0 && self.sim.chance.one_in(self.doubled) {
                 let delay = self.transit();
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 let invites = method == Some(Method::Invite);
-                let copy = match invites && self.chance.one_in(2) {
+                let copy = match invites && self.sim.chance.one_in(2) {
                     // It came by another proxy as well.
                     true => text.replacen("branch=z9hG4bK", "branch=z9hG4bKother", 1),
                     false => text,
                 };
-                self.later(delay, Coming::Packet(1 - from, copy.into_bytes()));
+                self.sim
+                    .later(delay, Coming::Packet(1 - from, copy.into_bytes()));
             }
         }
         let delay = self.transit();
-        self.later(delay, Coming::Packet(1 - from, bytes));
+        self.sim.later(delay, Coming::Packet(1 - from, bytes));
         Ok(())
     }
 
     /// Packets overtake each other now and then.
     fn transit(&mut self) -> Duration {
-        match self.chance.below(4) {
-            0 => Duration::from_millis(500 * self.chance.below(4)),
+        match self.sim.chance.below(4) {
+            0 => Duration::from_millis(500 * self.sim.chance.below(4)),
             _ => Duration::from_millis(10),
         }
     }
@@ -385,7 +336,7 @@ impl World<'_> {
             remote: self.names[1 - to],
             connection: None,
         };
-        self.ends[to].handle_datagram(self.now, flow, bytes);
+        self.ends[to].handle_datagram(self.sim.now.instant, flow, bytes);
     }
 
     /// Counts the races.
@@ -396,28 +347,28 @@ impl World<'_> {
         let (acknowledged, reoffering) = (side.acknowledged, side.reoffering);
         match message {
             Message::Request(request) => match request.method {
-                Method::Cancel if committed => self.reach("A3 CANCEL after the answer"),
+                Method::Cancel if committed => self.sim.reach("A3 CANCEL after the answer"),
                 Method::Bye if to == 1 && committed && !acknowledged => {
-                    self.reach("A4 BYE before the ACK");
+                    self.sim.reach("A4 BYE before the ACK");
                 }
-                Method::Bye if let_go => self.reach("A5 BYE crosses BYE"),
-                Method::Bye if reoffering => self.reach("A6 BYE crosses a re-INVITE"),
+                Method::Bye if let_go => self.sim.reach("A5 BYE crosses BYE"),
+                Method::Bye if reoffering => self.sim.reach("A6 BYE crosses a re-INVITE"),
                 Method::Invite if over || (let_go && answered) => {
-                    self.reach("A6 re-INVITE to a call that is over");
+                    self.sim.reach("A6 re-INVITE to a call that is over");
                 }
                 Method::Invite => {
                     let text = String::from_utf8_lossy(bytes);
                     if text.contains("z9hG4bKother") {
-                        self.reach("A10 the same INVITE by another path");
+                        self.sim.reach("A10 the same INVITE by another path");
                     } else if !self.arrived.insert(bytes.to_vec()) {
                         match answered {
-                            true => self.reach("A9 INVITE again after the answer"),
-                            false => self.reach("A9 INVITE again before the answer"),
+                            true => self.sim.reach("A9 INVITE again after the answer"),
+                            false => self.sim.reach("A9 INVITE again before the answer"),
                         }
                     }
                 }
-                Method::Prack if answered => self.reach("A8 PRACK after the answer was wanted"),
-                Method::Update => self.reach("A16 UPDATE refreshes the session"),
+                Method::Prack if answered => self.sim.reach("A8 PRACK after the answer was wanted"),
+                Method::Update => self.sim.reach("A16 UPDATE refreshes the session"),
                 _ => {}
             },
             Message::Response(response) => {
@@ -427,17 +378,17 @@ impl World<'_> {
                     .is_some_and(|sequence| sequence.ends_with(" INVITE"));
                 match response.status {
                     200 if of_invite && to == 0 && !answered && let_go => {
-                        self.reach("A2 an answer crosses the CANCEL");
+                        self.sim.reach("A2 an answer crosses the CANCEL");
                     }
                     200 if of_invite && to == 0 && !answered && over => {
-                        self.reach("A12 an answer after the ring timeout");
+                        self.sim.reach("A12 an answer after the ring timeout");
                     }
                     101..=199 if to == 0 && (answered || over) => {
-                        self.reach("A13 ringing after the end of ringing");
+                        self.sim.reach("A13 ringing after the end of ringing");
                     }
                     491 if of_invite => {
                         self.sides[to].glare = true;
-                        self.reach("A7 glare");
+                        self.sim.reach("A7 glare");
                     }
                     _ => {}
                 }
@@ -448,7 +399,7 @@ impl World<'_> {
     /// What an endpoint tells of the call is true, in order, and ends once.
     fn told(&mut self, end: usize, event: Event) -> Verdict {
         if let Event::AuthenticationNeeded { challenge, .. } = event {
-            self.ends[end].admit(self.now, challenge, Admission::Allow);
+            self.ends[end].admit(self.sim.now.instant, challenge, Admission::Allow);
             return Ok(());
         }
         must(!self.sides[end].over, || {
@@ -493,22 +444,23 @@ impl World<'_> {
             Event::Ended { reason, .. } => {
                 self.sides[end].over = true;
                 match reason {
-                    EndReason::NoAck => self.reach("A11 the ACK is lost for good"),
-                    EndReason::SessionExpired => self.reach("A16 the session runs out"),
-                    EndReason::Lost => self.reach("A5 the other side knows nothing any more"),
+                    EndReason::NoAck => self.sim.reach("A11 the ACK is lost for good"),
+                    EndReason::SessionExpired => self.sim.reach("A16 the session runs out"),
+                    EndReason::Lost => self.sim.reach("A5 the other side knows nothing any more"),
                     _ => {}
                 }
             }
             Event::Reoffered { offer, .. } => {
                 self.hears(end, offer.as_deref())?;
                 let delay = self.transit();
-                self.later(delay, Coming::Whim(end, Whim::AnswerReoffer));
+                self.sim
+                    .later(delay, Coming::Whim(end, Whim::AnswerReoffer));
             }
             Event::ReofferAnswered { sdp, .. } => {
                 self.hears(end, sdp.as_deref())?;
                 self.sides[end].reoffering = false;
                 if std::mem::take(&mut self.sides[end].glare) {
-                    self.reach("A7 glare is resolved");
+                    self.sim.reach("A7 glare is resolved");
                 }
             }
             Event::ReofferRejected { .. } => self.sides[end].reoffering = false,
@@ -530,21 +482,21 @@ impl World<'_> {
 
     /// The called side rings, answers, refuses or does nothing, at colliding times.
     fn react(&mut self) {
-        for _ in 0..self.chance.below(3) {
-            let whim = match self.chance.below(3) {
+        for _ in 0..self.sim.chance.below(3) {
+            let whim = match self.sim.chance.below(3) {
                 0 => Whim::RingWithSound,
                 _ => Whim::Ring,
             };
-            let delay = self.chance.delay(4);
-            self.later(delay, Coming::Whim(1, whim));
+            let delay = self.sim.chance.delay(4);
+            self.sim.later(delay, Coming::Whim(1, whim));
         }
-        let whim = match self.chance.below(8) {
+        let whim = match self.sim.chance.below(8) {
             0 => return,
             1 => Whim::Refuse,
             _ => Whim::Answer,
         };
-        let delay = self.chance.delay(5);
-        self.later(delay, Coming::Whim(1, whim));
+        let delay = self.sim.chance.delay(5);
+        self.sim.later(delay, Coming::Whim(1, whim));
     }
 
     /// In the end nothing is left, and both sides know that it is over.

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use model::call::{CallRecord, CallStatus, Direction};
 use model::method::Method;
-use model::now::{Now, Wall};
 use model::sid::{AccountSid, CallSid};
 use voice::effect::{Effect, Fetch, LegCommand, MediaCommand, Reply};
 use voice::input::{
@@ -17,21 +16,10 @@ use voice::input::{
 };
 use voice::{Policy, Switch};
 
-use crate::chance::Chance;
 use crate::laws::Laws;
 use crate::programs::{Mark, Programs};
+use crate::simulation::{Ended, Next, Reached, Simulation, Verdict};
 
-/// How often each kind of race came about, over many worlds.
-pub type Reached = BTreeMap<&'static str, u64>;
-
-/// What a world leaves behind.
-pub struct Ended {
-    /// Hash of every effect in order.
-    pub trace: u64,
-}
-
-/// How many steps a world may take; one that takes more does not come to rest.
-const STEPS: u32 = 20_000;
 /// After this no new calls begin and no documents prolong anything.
 const HORIZON: Duration = Duration::from_secs(300);
 
@@ -46,17 +34,11 @@ enum Coming {
 
 struct World<'a> {
     switch: Switch,
-    chance: Chance,
+    sim: Simulation<'a, Coming>,
     laws: Laws,
     programs: Programs,
-    now: Now,
-    start: Instant,
-    coming: BTreeMap<(Duration, u64, u64), Coming>,
-    arrivals: u64,
     legs: BTreeMap<LegId, Phone>,
     asking: BTreeMap<FetchId, CallSid>,
-    reached: &'a mut Reached,
-    trace: Option<u64>,
     requests: u64,
     documents: u64,
     calls: u64,
@@ -88,7 +70,8 @@ struct Phone {
 /// # Errors
 /// The law that was broken.
 pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, String> {
-    let mut chance = Chance::new(seed);
+    let mut sim = Simulation::new(seed, reached, trace);
+    let chance = &mut sim.chance;
     let policy = Policy {
         calls_per_second: if chance.one_in(2) { 1.0 } else { 10.0 },
         calls: if chance.one_in(4) { 5 } else { 1_000 },
@@ -101,23 +84,13 @@ pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, Strin
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let faults = [0, 3, 10][chance.below(3) as usize];
-    let instant = Instant::now();
     let mut world = World {
         switch: Switch::new(policy, bytes),
-        chance,
+        sim,
         laws: Laws::default(),
         programs: Programs::default(),
-        now: Now {
-            instant,
-            wall: Wall(1_767_225_600_000_000),
-        },
-        start: instant,
-        coming: BTreeMap::new(),
-        arrivals: 0,
         legs: BTreeMap::new(),
         asking: BTreeMap::new(),
-        reached,
-        trace: trace.then_some(0xcbf2_9ce4_8422_2325),
         requests: 0,
         documents: 0,
         calls: 0,
@@ -129,68 +102,40 @@ pub fn run(seed: u64, reached: &mut Reached, trace: bool) -> Result<Ended, Strin
         placed: BTreeSet::new(),
         given_up: BTreeSet::new(),
     };
-    for _ in 0..1 + world.chance.below(5) {
-        let delay = world.chance.delay(4);
-        world.later(delay, Coming::Begin);
+    for _ in 0..1 + world.sim.chance.below(5) {
+        let delay = world.sim.chance.delay(4);
+        world.sim.later(delay, Coming::Begin);
     }
     world.live()?;
-    Ok(Ended {
-        trace: world.trace.unwrap_or_default(),
-    })
+    Ok(world.sim.ended())
 }
 
 impl World<'_> {
-    fn reach(&mut self, what: &'static str) {
-        *self.reached.entry(what).or_default() += 1;
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.now.instant - self.start
-    }
-
-    /// Things that happen at the same time happen in any order.
-    fn later(&mut self, delay: Duration, coming: Coming) {
-        self.arrivals += 1;
-        let tie = self.chance.below(4);
-        let key = (self.elapsed() + delay, tie, self.arrivals);
-        self.coming.insert(key, coming);
-    }
-
-    fn live(&mut self) -> Result<(), String> {
-        for _ in 0..STEPS {
-            let due = self.switch.poll_timeout().map(|(at, _)| at - self.start);
-            let next = self.coming.first_key_value().map(|(key, _)| key.0);
-            let timeout_first = match (due, next) {
-                (None, None) => return self.laws.all_over(&self.switch),
-                (Some(due), Some(next)) if due == next => self.chance.one_in(2),
-                (Some(due), Some(next)) => due < next,
-                (due, _) => due.is_some(),
-            };
-            if timeout_first {
-                self.move_to(due.unwrap_or_default());
-                self.switch.handle_timeout(self.now);
-                self.drain()?;
-                self.laws.nothing_overdue(&self.switch, self.now.instant)?;
-            } else if let Some((key, coming)) = self.coming.pop_first() {
-                self.move_to(key.0);
-                self.happen(coming)?;
+    fn live(&mut self) -> Verdict {
+        while let Some(next) = self
+            .sim
+            .next(self.switch.poll_timeout().map(|(at, _)| at))?
+        {
+            match next {
+                Next::Comes(coming) => self.happen(coming)?,
+                Next::Timeout => {
+                    self.switch.handle_timeout(self.sim.now);
+                    self.drain()?;
+                    self.laws
+                        .nothing_overdue(&self.switch, self.sim.now.instant)?;
+                }
             }
         }
-        Err(format!("no rest after {STEPS} steps"))
+        self.laws.all_over(&self.switch)
     }
 
-    fn move_to(&mut self, at: Duration) {
-        let ahead = at.saturating_sub(self.elapsed());
-        self.now = self.now.after(ahead);
-    }
-
-    fn happen(&mut self, coming: Coming) -> Result<(), String> {
+    fn happen(&mut self, coming: Coming) -> Verdict {
         let input = match coming {
             Coming::Begin => return self.begin(),
             Coming::Meddle(call) => self.meddle(call),
             Coming::Press(leg) => {
                 let keys = ['1', '2', '#', '*'];
-                let key = keys[self.chance.below(4) as usize];
+                let key = keys[self.sim.chance.below(4) as usize];
                 self.presses(leg, key);
                 Input::Leg(leg, LegEvent::Digit(key))
             }
@@ -206,7 +151,7 @@ impl World<'_> {
         self.feed(input)
     }
 
-    fn feed(&mut self, input: Input) -> Result<(), String> {
+    fn feed(&mut self, input: Input) -> Verdict {
         let gone = match &input {
             Input::Leg(leg, LegEvent::HungUp | LegEvent::Failed { .. } | LegEvent::Lost { .. }) => {
                 Some(*leg)
@@ -217,7 +162,7 @@ impl World<'_> {
             self.laws.gone(leg);
         }
         self.programs.hear(&input);
-        self.switch.handle_input(self.now, input);
+        self.switch.handle_input(self.sim.now, input);
         self.drain()?;
         if let Some(leg) = gone {
             self.legs.remove(&leg);
@@ -236,18 +181,18 @@ impl World<'_> {
         }
         // The other order of this one is the timeout that was taken first; both are at this moment.
         let due = self.switch.poll_timeout();
-        if due == Some((self.now.instant, voice::Deadline::Verb(call))) {
-            self.reach("B5 a key at the very timeout");
+        if due == Some((self.sim.now.instant, voice::Deadline::Verb(call))) {
+            self.sim.reach("B5 a key at the very timeout");
         }
         if key == '#' {
-            self.reach("B5 the key that ends the input");
+            self.sim.reach("B5 the key that ends the input");
         }
         if self
             .legs
             .get(&leg)
             .is_some_and(|phone| !phone.playing.is_empty())
         {
-            self.reach("B5 a key during a prompt");
+            self.sim.reach("B5 a key during a prompt");
         }
     }
 
@@ -259,10 +204,10 @@ impl World<'_> {
         let call = phone.call;
         let (dialled, prompting) = (phone.dialled, !phone.playing.is_empty());
         if self.asking.values().any(|asking| *asking == call) {
-            self.reach("B7 hang-up while a document is under way");
+            self.sim.reach("B7 hang-up while a document is under way");
         }
         if self.laws.is_bridged(leg) {
-            self.reach("A5 hang-up inside a bridge");
+            self.sim.reach("A5 hang-up inside a bridge");
         }
         if !dialled
             && self
@@ -270,32 +215,36 @@ impl World<'_> {
                 .values()
                 .any(|other| other.dialled && other.answer_under_way)
         {
-            self.reach("A2 caller hangs up while an answer is under way");
+            self.sim
+                .reach("A2 caller hangs up while an answer is under way");
         }
         if prompting {
-            self.reach("B5 hang-up during a prompt");
+            self.sim.reach("B5 hang-up during a prompt");
         }
     }
 
     /// Counts the races of late and crossing events.
     fn notice(&mut self, input: &Input) {
-        let instant = self.now.instant;
+        let instant = self.sim.now.instant;
         match input {
             Input::Fetched { fetch, .. } if self.asking.remove(fetch).is_none() => {
                 match self.failed.contains(fetch) {
-                    true => self.reach("B6 an answer after the question was given up"),
-                    false => self.reach("B1 a document nobody waits for"),
+                    true => self
+                        .sim
+                        .reach("B6 an answer after the question was given up"),
+                    false => self.sim.reach("B1 a document nobody waits for"),
                 }
             }
             Input::Leg(leg, LegEvent::Answered) => match self.legs.get_mut(leg) {
                 None if self.given_up.contains(leg) => {
-                    self.reach("A18 an answer of an address that was given up");
+                    self.sim
+                        .reach("A18 an answer of an address that was given up");
                 }
-                None => self.reach("A1 an answer after the cancel"),
+                None => self.sim.reach("A1 an answer after the cancel"),
                 Some(phone) => {
                     phone.answer_under_way = false;
                     if phone.ring_until == Some(instant) {
-                        self.reach("A12 an answer at the ring timeout");
+                        self.sim.reach("A12 an answer at the ring timeout");
                     }
                 }
             },
@@ -306,23 +255,19 @@ impl World<'_> {
                     before != phone.playing.len()
                 });
                 if !known {
-                    self.reach("B5 a prompt that ends after it was stopped");
+                    self.sim.reach("B5 a prompt that ends after it was stopped");
                 }
             }
             Input::Leg(leg, LegEvent::Ringing { .. }) if !self.legs.contains_key(leg) => {
-                self.reach("A13 ringing after the end");
+                self.sim.reach("A13 ringing after the end");
             }
             _ => {}
         }
     }
 
-    fn drain(&mut self) -> Result<(), String> {
+    fn drain(&mut self) -> Verdict {
         while let Some(effect) = self.switch.poll_effect() {
-            if let Some(hash) = &mut self.trace {
-                for byte in format!("{effect:?}").bytes() {
-                    *hash = (*hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-                }
-            }
+            self.sim.trace(|| format!("{effect:?}"));
             self.laws.observe(&effect)?;
             self.programs.observe(&effect)?;
             self.reports_rightly(&effect)?;
@@ -332,7 +277,7 @@ impl World<'_> {
     }
 
     /// F4: each step is reported to the address that was valid when it happened.
-    fn reports_rightly(&mut self, effect: &Effect) -> Result<(), String> {
+    fn reports_rightly(&mut self, effect: &Effect) -> Verdict {
         let Effect::Save(save) = effect else {
             return Ok(());
         };
@@ -345,7 +290,7 @@ impl World<'_> {
             }
         }
         if !save.owed.is_empty() {
-            self.reach("F4 a step after the address was changed");
+            self.sim.reach("F4 a step after the address was changed");
         }
         Ok(())
     }
@@ -354,20 +299,21 @@ impl World<'_> {
         match effect {
             Effect::Fetch(fetch) => {
                 if fetch.parameters.iter().any(|(n, _)| n == "DialCallSid") {
-                    self.reach("B8 the action after the child's end");
+                    self.sim.reach("B8 the action after the child's end");
                 }
                 self.application(*fetch);
             }
             Effect::Leg(leg, LegCommand::Invite(invite)) => {
                 if !self.placed.insert(invite.call) {
-                    self.reach("A18 the next address after one that cannot be reached");
+                    self.sim
+                        .reach("A18 the next address after one that cannot be reached");
                 }
                 self.ring(leg, invite.call);
             }
             Effect::Leg(leg, LegCommand::HangUp(_) | LegCommand::Reject(_)) => {
                 let phone = self.legs.remove(&leg);
                 if phone.as_ref().is_some_and(|phone| phone.answer_under_way) {
-                    self.reach("A1 a cancel while an answer is under way");
+                    self.sim.reach("A1 a cancel while an answer is under way");
                 }
                 if phone.is_some_and(|phone| self.switch.is_live(phone.call)) {
                     self.given_up.insert(leg);
@@ -384,16 +330,20 @@ impl World<'_> {
                     phone.playing.push(playback);
                 }
                 if loops != 0 {
-                    let event = match self.chance.below(12) {
+                    let event = match self.sim.chance.below(12) {
                         0 => LegEvent::PlaybackFailed {
                             playback,
-                            code: if self.chance.one_in(2) { 11200 } else { 13420 },
+                            code: if self.sim.chance.one_in(2) {
+                                11200
+                            } else {
+                                13420
+                            },
                             message: "no audio".to_owned(),
                         },
                         _ => LegEvent::PlaybackEnded(playback),
                     };
-                    let delay = self.chance.delay(8);
-                    self.later(delay, Coming::Input(Input::Leg(leg, event)));
+                    let delay = self.sim.chance.delay(8);
+                    self.sim.later(delay, Coming::Input(Input::Leg(leg, event)));
                 }
             }
             Effect::Media(leg, MediaCommand::Stop(playback)) => {
@@ -401,23 +351,24 @@ impl World<'_> {
                     phone.playing.retain(|playing| *playing != playback);
                 }
             }
-            Effect::Media(_, MediaCommand::Bridge(_)) => self.reach("A1 a bridge"),
+            Effect::Media(_, MediaCommand::Bridge(_)) => self.sim.reach("A1 a bridge"),
             Effect::Media(_, MediaCommand::Unbridge(_)) => {}
-            Effect::Media(_, MediaCommand::Echo) => self.reach("an echo"),
-            Effect::Media(_, MediaCommand::EndEcho) => self.reach("a change inside an echo"),
+            Effect::Media(_, MediaCommand::Echo) => self.sim.reach("an echo"),
+            Effect::Media(_, MediaCommand::EndEcho) => self.sim.reach("a change inside an echo"),
             Effect::Save(save) => {
                 let record = &save.record;
                 match (record.status, record.direction) {
                     (CallStatus::Completed, Direction::OutboundDial)
                         if record.started == Some(record.updated) =>
                     {
-                        self.reach("A1 an answer that lost");
+                        self.sim.reach("A1 an answer that lost");
                     }
                     (CallStatus::NoAnswer, Direction::Inbound) => {
-                        self.reach("A12 a caller whom the program never answered");
+                        self.sim
+                            .reach("A12 a caller whom the program never answered");
                     }
-                    (CallStatus::NoAnswer, _) => self.reach("A12 no answer"),
-                    (CallStatus::Canceled, _) => self.reach("B2 canceled"),
+                    (CallStatus::NoAnswer, _) => self.sim.reach("A12 no answer"),
+                    (CallStatus::Canceled, _) => self.sim.reach("B2 canceled"),
                     _ => {}
                 }
                 let numbered = |owed: &model::owed::Owed| {
@@ -427,14 +378,14 @@ impl World<'_> {
                     && save.owed.len() == 2
                     && save.owed.iter().any(|o| !numbered(o))
                 {
-                    self.reach("B8 the action of a caller who hung up");
+                    self.sim.reach("B8 the action of a caller who hung up");
                 }
             }
             Effect::Alert(alert) => match alert.code {
-                10004 => self.reach("B10 too many calls"),
-                15002 => self.reach("B10 the queue timed out"),
-                11215 => self.reach("B1 too many documents"),
-                32015 => self.reach("A16 the time limit"),
+                10004 => self.sim.reach("B10 too many calls"),
+                15002 => self.sim.reach("B10 the queue timed out"),
+                11215 => self.sim.reach("B1 too many documents"),
+                32015 => self.sim.reach("A16 the time limit"),
                 _ => {}
             },
             Effect::Reply(request, reply) => match reply {
@@ -442,10 +393,10 @@ impl World<'_> {
                     if let Some((call, url)) = self.changes.remove(&request) {
                         self.reports.insert(call, url);
                     }
-                    self.reach("B3 a change in time");
+                    self.sim.reach("B3 a change in time");
                 }
-                Reply::Unknown => self.reach("B3 a change too late"),
-                Reply::NotInProgress(_) => self.reach("B3 a change too early"),
+                Reply::Unknown => self.sim.reach("B3 a change too late"),
+                Reply::NotInProgress(_) => self.sim.reach("B3 a change too early"),
             },
             Effect::Forget(call) => self.asking.retain(|_, asking| *asking != call),
         }
@@ -455,8 +406,7 @@ impl World<'_> {
         Instructions {
             twiml: None,
             url: Some("https://app.test/voice".to_owned()),
-            fallback_url: self
-                .chance
+            fallback_url: (self.sim.chance)
                 .one_in(3)
                 .then(|| "https://app.test/fallback".to_owned()),
             status_callback: Some("https://app.test/status".to_owned()),
@@ -470,16 +420,16 @@ impl World<'_> {
         }
     }
 
-    fn begin(&mut self) -> Result<(), String> {
+    fn begin(&mut self) -> Verdict {
         self.calls += 1;
         let call = CallSid::from_bytes(u128::from(self.calls).to_be_bytes());
-        let account = AccountSid::from_bytes([1 + self.chance.below(2) as u8; 16]);
+        let account = AccountSid::from_bytes([1 + self.sim.chance.below(2) as u8; 16]);
         let instructions = self.instructions();
-        for _ in 0..self.chance.below(4) {
-            let delay = self.chance.delay(30);
-            self.later(delay, Coming::Meddle(call));
+        for _ in 0..self.sim.chance.below(4) {
+            let delay = self.sim.chance.delay(30);
+            self.sim.later(delay, Coming::Meddle(call));
         }
-        if self.chance.one_in(2) {
+        if self.sim.chance.one_in(2) {
             self.laws.begun(call, None, true);
             return self.originate(call, account, instructions);
         }
@@ -504,15 +454,15 @@ impl World<'_> {
         sid: CallSid,
         account: AccountSid,
         instructions: Instructions,
-    ) -> Result<(), String> {
+    ) -> Verdict {
         let record = CallRecord {
             to: "+15551230009".to_owned(),
             from: "+15005550006".to_owned(),
-            ..CallRecord::new(sid, account, Direction::OutboundApi, self.now.wall)
+            ..CallRecord::new(sid, account, Direction::OutboundApi, self.sim.now.wall)
         };
-        let timeout = Duration::from_secs(1 + self.chance.below(10));
-        let time_limit = Duration::from_secs(20 + self.chance.below(100));
-        let send_digits = self.chance.one_in(4).then(|| "ww1".to_owned());
+        let timeout = Duration::from_secs(1 + self.sim.chance.below(10));
+        let time_limit = Duration::from_secs(20 + self.sim.chance.below(100));
+        let send_digits = self.sim.chance.one_in(4).then(|| "ww1".to_owned());
         self.feed(Input::Originate(Box::new(Originate {
             record,
             instructions,
@@ -535,30 +485,31 @@ impl World<'_> {
             playing: Vec::new(),
         };
         self.legs.insert(leg, phone);
-        for _ in 0..self.chance.below(5) {
-            let delay = self.chance.delay(30);
-            self.later(delay, Coming::Press(leg));
+        for _ in 0..self.sim.chance.below(5) {
+            let delay = self.sim.chance.delay(30);
+            self.sim.later(delay, Coming::Press(leg));
         }
-        if self.chance.one_in(2) {
-            let delay = self.chance.delay(40);
-            self.later(delay, Coming::HangUp(leg));
+        if self.sim.chance.one_in(2) {
+            let delay = self.sim.chance.delay(40);
+            self.sim.later(delay, Coming::HangUp(leg));
         }
     }
 
     /// A called telephone: rings or not, answers or not, in any order.
     fn ring(&mut self, leg: LegId, call: CallSid) {
         self.phone(leg, call, true);
-        if self.chance.below(4) > 0 {
+        if self.sim.chance.below(4) > 0 {
             let ringing = LegEvent::Ringing { early_media: false };
-            let delay = self.chance.delay(6);
-            self.later(delay, Coming::Input(Input::Leg(leg, ringing)));
+            let delay = self.sim.chance.delay(6);
+            self.sim
+                .later(delay, Coming::Input(Input::Leg(leg, ringing)));
         }
         let until = self.ring_deadline(call);
         if let Some(phone) = self.legs.get_mut(&leg) {
             phone.ring_until = until;
         }
-        let status = [486, 404, 480, 503, 603][self.chance.below(5) as usize];
-        let event = match self.chance.below(8) {
+        let status = [486, 404, 480, 503, 603][self.sim.chance.below(5) as usize];
+        let event = match self.sim.chance.below(8) {
             0..=4 => LegEvent::Answered,
             5 | 6 => LegEvent::Failed {
                 sip_status: status,
@@ -569,15 +520,15 @@ impl World<'_> {
         if let (LegEvent::Answered, Some(phone)) = (&event, self.legs.get_mut(&leg)) {
             phone.answer_under_way = true;
         }
-        let delay = match until.filter(|_| self.chance.one_in(4)) {
-            Some(until) => until.saturating_duration_since(self.now.instant),
-            None => self.chance.delay(8),
+        let delay = match until.filter(|_| self.sim.chance.one_in(4)) {
+            Some(until) => until.saturating_duration_since(self.sim.now.instant),
+            None => self.sim.chance.delay(8),
         };
-        self.later(delay, Coming::Input(Input::Leg(leg, event)));
-        if self.chance.one_in(20) {
+        self.sim.later(delay, Coming::Input(Input::Leg(leg, event)));
+        if self.sim.chance.one_in(20) {
             let lost = LegEvent::Lost { reason: "no media" };
-            let delay = self.chance.delay(30);
-            self.later(delay, Coming::Input(Input::Leg(leg, lost)));
+            let delay = self.sim.chance.delay(30);
+            self.sim.later(delay, Coming::Input(Input::Leg(leg, lost)));
         }
     }
 
@@ -592,8 +543,8 @@ impl World<'_> {
     /// The customer's server: documents of every sort, failures, late and doubled answers.
     fn application(&mut self, fetch: Fetch) {
         self.asking.insert(fetch.fetch, fetch.call);
-        let faulty = self.faults > 0 && self.chance.one_in(self.faults);
-        let result = match self.chance.below(4) {
+        let faulty = self.faults > 0 && self.sim.chance.one_in(self.faults);
+        let result = match self.sim.chance.below(4) {
             0 if faulty => Err(FetchFailure {
                 code: 11200,
                 message: "no answer".to_owned(),
@@ -615,8 +566,8 @@ impl World<'_> {
             fetch: fetch.fetch,
             result,
         };
-        let delay = self.chance.delay(10);
-        if self.failed.contains(&fetch.fetch) && self.chance.one_in(2) {
+        let delay = self.sim.chance.delay(10);
+        if self.failed.contains(&fetch.fetch) && self.sim.chance.one_in(2) {
             // It answers after all, as soon as it was given up.
             let result = Ok(Fetched {
                 url: fetch.url,
@@ -627,12 +578,12 @@ impl World<'_> {
                 fetch: fetch.fetch,
                 result,
             };
-            self.later(delay, Coming::Input(late));
-        } else if self.chance.one_in(8) {
-            let delay = self.chance.delay(20);
-            self.later(delay, Coming::Input(answer.clone()));
+            self.sim.later(delay, Coming::Input(late));
+        } else if self.sim.chance.one_in(8) {
+            let delay = self.sim.chance.delay(20);
+            self.sim.later(delay, Coming::Input(answer.clone()));
         }
-        self.later(delay, Coming::Input(answer));
+        self.sim.later(delay, Coming::Input(answer));
     }
 
     /// A document that marks what comes of it, so that the laws know where that stems from.
@@ -643,8 +594,8 @@ impl World<'_> {
             verb: 0,
         };
         let mut body = format!("<Response><!--{mark}-->");
-        if self.elapsed() < HORIZON {
-            for _ in 0..self.chance.below(4) {
+        if self.sim.elapsed() < HORIZON {
+            for _ in 0..self.sim.chance.below(4) {
                 mark.verb += 1;
                 body.push_str(&self.verb(mark));
             }
@@ -654,9 +605,9 @@ impl World<'_> {
     }
 
     fn verb(&mut self, mark: Mark) -> String {
-        let seconds = 1 + self.chance.below(8);
-        let flag = self.chance.one_in(2);
-        match self.chance.below(13) {
+        let seconds = 1 + self.sim.chance.below(8);
+        let flag = self.sim.chance.one_in(2);
+        match self.sim.chance.below(13) {
             12 => "<Echo/>".to_owned(),
             0 | 1 => format!("<Say>Hello {mark}</Say>"),
             2 => format!("<Play>/music/{mark}.mp3</Play>"),
@@ -673,12 +624,12 @@ impl World<'_> {
 
     fn dial(&mut self, seconds: u64, flag: bool, mark: Mark) -> String {
         let mut nouns = String::new();
-        for n in 0..1 + self.chance.below(3) {
-            let whisper = match self.chance.one_in(3) {
+        for n in 0..1 + self.sim.chance.below(3) {
+            let whisper = match self.sim.chance.one_in(3) {
                 true => format!(" url=\"/whisper/{mark}/{n}\""),
                 false => String::new(),
             };
-            if self.chance.one_in(4) {
+            if self.sim.chance.one_in(4) {
                 nouns.push_str(&format!(
                     "<Sip{whisper} statusCallback=\"https://app.test/child\" statusCallbackEvent=\"initiated ringing answered completed\"><Uri priority=\"1\">sip:a{n}.{mark}@b.test</Uri><Uri priority=\"2\">sip:b{n}.{mark}@b.test</Uri><Uri priority=\"2\">sip:c{n}.{mark}@b.test</Uri></Sip>"
                 ));
@@ -689,9 +640,9 @@ impl World<'_> {
                 "<Number{whisper} statusCallback=\"https://app.test/child\" statusCallbackEvent=\"initiated ringing answered completed\">{number}</Number>"
             ));
         }
-        let sequential = self.chance.one_in(3);
-        let timeout = 5 + self.chance.below(4);
-        let action = match self.chance.one_in(3) {
+        let sequential = self.sim.chance.one_in(3);
+        let timeout = 5 + self.sim.chance.below(4);
+        let action = match self.sim.chance.one_in(3) {
             true => String::new(),
             false => format!(" action=\"/after/{mark}\""),
         };
@@ -705,22 +656,22 @@ impl World<'_> {
     fn meddle(&mut self, call: CallSid) -> Input {
         // Sometimes a child of a Dial instead of the call that was begun.
         let mut call = call;
-        if self.chance.one_in(3) {
+        if self.sim.chance.one_in(3) {
             let count = self.switch.live_calls() as u64;
-            let pick = self.chance.below(count) as usize;
+            let pick = self.sim.chance.below(count) as usize;
             if let Some(view) = self.switch.calls().nth(pick) {
                 call = view.record.sid;
             }
         }
         if self.asking.values().any(|asking| *asking == call) {
-            self.reach("B1 a change while a document is under way");
+            self.sim.reach("B1 a change while a document is under way");
         }
         if self
             .switch
             .calls()
             .any(|view| view.record.sid == call && view.connected.is_some())
         {
-            self.reach("B4 a change inside a bridge");
+            self.sim.reach("B4 a change inside a bridge");
         }
         let redirect = |redirect| {
             Modify::Change(Box::new(Change {
@@ -729,10 +680,10 @@ impl World<'_> {
             }))
         };
         if self.answer_is_under_way(call) {
-            self.reach("B2 a change while an answer is under way");
+            self.sim.reach("B2 a change while an answer is under way");
         }
         let request = RequestId(self.requests + 1);
-        let change = match self.chance.below(7) {
+        let change = match self.sim.chance.below(7) {
             6 => {
                 let url = format!("https://app.test/status/{}", request.0);
                 self.changes.insert(request, (call, url.clone()));
@@ -744,26 +695,26 @@ impl World<'_> {
             0 => Modify::Cancel,
             1 => Modify::Complete,
             2 => Modify::Change(Box::new(Change {
-                time_limit: Some(self.chance.delay(30)),
+                time_limit: Some(self.sim.chance.delay(30)),
                 fallback_url: Some(None),
                 ..Change::default()
             })),
             3 => {
                 // Given in full it has no address of its own; half of them name theirs.
                 let mut document = self.document();
-                if self.chance.one_in(2) {
+                if self.sim.chance.one_in(2) {
                     document = document.replace("=\"/", "=\"https://app.test/");
                     document = document.replace(">/", ">https://app.test/");
                 }
                 redirect(Redirect::Twiml(document))
             }
             _ => {
-                let at = self.now.instant;
+                let at = self.sim.now.instant;
                 if self.last_redirect.insert(call, at) == Some(at) {
-                    self.reach("B4 two redirects together");
+                    self.sim.reach("B4 two redirects together");
                 }
-                if self.chance.one_in(4) {
-                    self.later(Duration::ZERO, Coming::Meddle(call));
+                if self.sim.chance.one_in(4) {
+                    self.sim.later(Duration::ZERO, Coming::Meddle(call));
                 }
                 let url = format!("https://app.test/redirected/{}", request.0);
                 redirect(Redirect::Url(url, Method::Post))

@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-use testkit::world::{self, Reached};
-use testkit::{group, outbox, registrar, wire};
+use testkit::simulation::{Ended, Reached};
+use testkit::{group, outbox, registrar, wire, world};
 
 /// Every race that the worlds must have come across.
 const RACES: &[&str] = &[
@@ -115,7 +115,7 @@ fn from_environment(name: &str, otherwise: u64) -> u64 {
         .unwrap_or(otherwise)
 }
 
-type World = fn(u64, &mut Reached, bool) -> Result<world::Ended, String>;
+type World = fn(u64, &mut Reached, bool) -> Result<Ended, String>;
 
 /// Runs one world, and every tenth a second time, which must go the same way.
 fn one(world: World, seed: u64, reached: &mut Reached) {
