@@ -13,10 +13,11 @@ use voice::input::{LegEvent, LegId};
 use crate::alerts;
 use crate::clock;
 use crate::counters;
-use crate::drivers::switch::{ELSEWHERE, Node};
+use crate::drivers::switch::Node;
 use crate::exchange::LastExchange;
 use crate::legs::Leg;
 use crate::outbound::RouteFailure;
+use crate::telephones::ELSEWHERE;
 
 /// Effects in the order in which the engine asked for them, held back until what justifies them is
 /// on disk (rule 4 of the design).

@@ -36,6 +36,7 @@ mod softphone;
 mod sounds;
 mod speech;
 mod telemetry;
+mod telephones;
 mod tls;
 mod validation;
 
