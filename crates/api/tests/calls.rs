@@ -265,6 +265,19 @@ async fn clients_and_sip_may_be_called_from_anything() {
     let originated = world.live.originated.lock().unwrap()[1].clone();
     assert_eq!(originated.sip_auth, Some(("joey".into(), "pa$$".into())));
     assert!(!format!("{:?}", originated.parameters).contains("pa$$"));
+    // rest-calls-29
+    for to in ["client:joey", "sip:joey@example.com"] {
+        let body = place(&world, &[("To", to), ("From", "client:alice")])
+            .await
+            .ok(201);
+        assert_eq!(
+            (&body["from"], &body["from_formatted"]),
+            (&json!("client:alice"), &json!("client:alice"))
+        );
+    }
+    place(&world, &[("From", "client:alice")])
+        .await
+        .refused(400, 21212);
 }
 
 #[tokio::test]

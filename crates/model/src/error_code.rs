@@ -130,6 +130,7 @@ codes! {
     TOKEN_LIFETIME_OVER 20156 401 "Token expired"
     TOKEN_LIFETIME_TOO_LONG 20157 401 "Token lives longer than allowed"
     CLIENT_GENERIC 31000 400 "Connection error"
+    CLIENT_NO_APPLICATION 31001 404 "Application not found"
     CLIENT_CANNOT_REACH 31002 400 "Connection declined"
     CLIENT_TIMEOUT 31003 400 "Connection timed out"
     CLIENT_CONNECTION 31005 400 "Connection error: gateway closed it"

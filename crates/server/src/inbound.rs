@@ -250,9 +250,11 @@ pub async fn apply(rim: &Rim, invited: &Invited) -> Result<Incoming, Fault> {
         Fault::new(31480, "The server cannot look up applications now")
     })?;
     let Some(application) = application else {
+        let code = ErrorCode::CLIENT_NO_APPLICATION;
         let text = format!("There is no application {sid}; make the token for one that exists");
         tracing::warn!(%account, "{text}");
-        return Err(Fault::new(31001, text));
+        rim.alert(account, code, text.clone());
+        return Err(Fault::new(code.code, text));
     };
     let from = format!("client:{}", invited.owner.identity.name());
     // The page's own words and the token's, which win, reach the program as further parameters.

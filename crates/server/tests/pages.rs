@@ -1,16 +1,17 @@
-//! Whose tokens are good, and what becomes of calls, when accounts and keys are not what they were.
+//! Pages at the running program: whose tokens are good, what the programs of their calls are asked,
+//! and what pages are told when it goes wrong.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 #[path = "harness/harness.rs"]
 mod harness;
+#[path = "harness/page.rs"]
+mod page;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use harness::{Folder, Receiver, SOON, Server, eventually};
+use harness::{Folder, Got, Receiver, SOON, Server, eventually};
+use page::{Page, access, capability, now, token};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -29,34 +30,16 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
         .unwrap_or_else(|| panic!("{name}: {value}"))
 }
 
-/// RFC 2104 over SHA-256, for secrets of at most a block.
-fn hmac(secret: &[u8], text: &str) -> Vec<u8> {
-    let pad = |byte: u8| {
-        let mut block = [byte; 64];
-        block
-            .iter_mut()
-            .zip(secret)
-            .for_each(|(pad, key)| *pad ^= key);
-        block
-    };
-    let inner = Sha256::digest([&pad(0x36)[..], text.as_bytes()].concat());
-    Sha256::digest([&pad(0x5c)[..], &inner].concat()).to_vec()
+/// The code with which a page that has this token is refused; 0 if it is let in.
+async fn knocked(server: &Server, token: &str) -> u64 {
+    let mut page = Page::knocks(server, token, "2.12.4").await;
+    let (kind, payload) = page.one_of(&["connected", "error"]).await;
+    let code = payload["error"]["code"].as_u64();
+    assert_eq!(kind == "error", code.is_some(), "{payload}");
+    code.unwrap_or_default()
 }
 
-fn token(header: &Value, claims: &Value, secret: &[u8]) -> String {
-    let part = |value: &Value| BASE64.encode(value.to_string());
-    let signed = format!("{}.{}", part(header), part(claims));
-    let signature = BASE64.encode(hmac(secret, &signed));
-    format!("{signed}.{signature}")
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    since.as_secs() as i64
-}
-
-/// What telemetry with this token is answered, and the code: it is let in by what a page is let in
-/// by.
+/// What telemetry with this token is answered, and the code; a page with it is told the same.
 async fn let_in(server: &Server, token: &str) -> (u16, u64) {
     let client = reqwest::Client::builder().no_proxy().timeout(SOON).build();
     let response = client
@@ -70,7 +53,9 @@ async fn let_in(server: &Server, token: &str) -> (u16, u64) {
     let status = response.status().as_u16();
     let body = response.bytes().await.unwrap();
     let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    (status, body["code"].as_u64().unwrap_or_default())
+    let code = body["code"].as_u64().unwrap_or_default();
+    assert_eq!(knocked(server, token).await, code, "the page of {token}");
+    (status, code)
 }
 
 /// voice-client-46
@@ -256,4 +241,291 @@ async fn the_live_calls_of_a_suspended_account_end_if_the_operator_says_so() {
         assert_eq!(status().await == "completed", ends, "{policy}");
         assert_eq!(receiver.got("/told").len(), usize::from(ends), "once");
     }
+}
+
+/// An application at the running program; its SID.
+async fn application(server: &Server, below: &str, url: &str) -> String {
+    let encoded = url::form_urlencoded::byte_serialize(url.as_bytes()).collect::<String>();
+    let path = format!("{below}/Applications.json");
+    let (status, made) = post(server, &path, &format!("VoiceUrl={encoded}")).await;
+    assert_eq!(status, 201, "{made}");
+    text(&made, "sid").to_owned()
+}
+
+/// All values of a parameter.
+fn all<'a>(got: &'a Got, name: &str) -> Vec<&'a str> {
+    let named = got.form.0.iter().filter(|(key, _)| key == name);
+    named.map(|(_, value)| value.as_str()).collect()
+}
+
+/// voice-client-12
+#[tokio::test]
+async fn words_of_the_page_and_of_its_token_reach_the_program_but_not_in_our_name() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]).await;
+    let receiver = Receiver::with(&[
+        (
+            "/voice",
+            "<Gather numDigits=\"1\" action=\"/next\" timeout=\"20\"/>",
+        ),
+        ("/next", "<Hangup/>"),
+    ])
+    .await;
+    let account = server.fact("account_sid").to_owned();
+    let below = format!("/2010-04-01/Accounts/{account}");
+    let application = application(&server, &below, &receiver.url("/voice")).await;
+    let forged: Vec<_> = [
+        "From",
+        "Caller",
+        "CallSid",
+        "AccountSid",
+        "ApiVersion",
+        "Direction",
+        "CallStatus",
+        "ApplicationSid",
+        "ParentCallSid",
+        "ForwardedFrom",
+        "CallerName",
+        "AnsweredBy",
+        "FromCity",
+    ]
+    .to_vec();
+    let mut given = vec![
+        ("To", "+15551230009"),
+        ("team", "the page's"),
+        ("note", "a b&c=d"),
+        ("Digits", "9"),
+    ];
+    given.extend(forged.iter().map(|name| (*name, "forged")));
+    let mut params = json!({"team": "red & blue", "level": 2});
+    for name in &forged {
+        params[*name] = json!("of the token");
+    }
+    let outgoing = json!({"application_sid": application, "params": params});
+    let scope = format!(
+        "scope:client:outgoing?appSid={application}&clientName=alice&appParams={}",
+        url::form_urlencoded::byte_serialize(b"team=red%20%26%20blue&level=2&From=forged")
+            .collect::<String>()
+    );
+    let tokens = [
+        (access(&server, "alice", &outgoing), "2.12.4"),
+        (capability(&server, &scope), "1.15.1"),
+    ];
+    for (round, (token, version)) in tokens.iter().enumerate() {
+        let mut page = Page::listening(&server, token, version).await;
+        page.connect(&given).await;
+        let told = page.until("answer").await;
+        let key = json!({"callsid": told["callsid"], "dtmf": "5"});
+        page.say("dtmf", &key).await;
+        page.until("hangup").await;
+        for path in ["/voice", "/next"] {
+            let got = receiver.got(path).remove(round);
+            for (name, wanted) in [
+                ("To", "+15551230009"),
+                ("Called", "+15551230009"),
+                ("From", "client:alice"),
+                ("Caller", "client:alice"),
+                ("AccountSid", &account),
+                ("ApplicationSid", &application),
+                ("ApiVersion", "2010-04-01"),
+                ("Direction", "inbound"),
+                ("team", "red & blue"),
+                ("level", "2"),
+                ("note", "a b&c=d"),
+                // What we tell of the call ourselves stands alone.
+                ("Digits", if path == "/next" { "5" } else { "9" }),
+                ("FromCity", ""),
+            ] {
+                assert_eq!(all(&got, name), [wanted], "{version} {path} {name}");
+            }
+            assert_eq!(all(&got, "CallSid"), [text(&told, "callsid")], "{told}");
+            let status = if path == "/voice" {
+                "ringing"
+            } else {
+                "in-progress"
+            };
+            assert_eq!(all(&got, "CallStatus"), [status]);
+            for name in ["ParentCallSid", "ForwardedFrom", "CallerName", "AnsweredBy"] {
+                assert!(all(&got, name).is_empty(), "{name}");
+            }
+            assert!(got.is_signed(server.fact("auth_token")));
+        }
+    }
+}
+
+/// voice-client-13
+#[tokio::test]
+async fn a_page_whose_application_is_gone_is_told_so_and_its_owner_too() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]).await;
+    let receiver = Receiver::with(&[]).await;
+    let main = format!("/2010-04-01/Accounts/{}", server.fact("account_sid"));
+    let (_, sub) = post(&server, "/2010-04-01/Accounts.json", "FriendlyName=sub").await;
+    let sub = format!("/2010-04-01/Accounts/{}", text(&sub, "sid"));
+    let gone = application(&server, &main, &receiver.url("/voice")).await;
+    let below = format!("/Applications/{gone}.json");
+    assert_eq!(server.api("DELETE", &below, &[]).await.0, 204);
+    let foreign = application(&server, &sub, &receiver.url("/voice")).await;
+    for (sid, version) in [(&gone, "2.12.4"), (&foreign, "1.15.1")] {
+        let outgoing = json!({ "application_sid": sid });
+        let token = access(&server, "alice", &outgoing);
+        let mut page = Page::listening(&server, &token, version).await;
+        page.connect(&[("To", "x")]).await;
+        let told = page.until("hangup").await;
+        assert_eq!(told["error"]["code"], 31001, "{told}");
+        assert!(
+            text(&told["error"], "message").contains(sid.as_str()),
+            "{told}"
+        );
+    }
+    assert!(receiver.got("/voice").is_empty());
+    // The same once a minute: a page may try again and again.
+    let alert = eventually("an alert", SOON, async || {
+        let (_, shown) = server.api("GET", "/Notifications.json", &[]).await;
+        let all = shown["notifications"].as_array()?.clone();
+        let mut found = all.into_iter().filter(|one| one["error_code"] == "31001");
+        let first = found.next()?;
+        assert!(found.next().is_none(), "{shown}");
+        Some(first)
+    })
+    .await;
+    assert_eq!(alert["log"], "0");
+    assert!(text(&alert, "message_text").contains(&gone), "{alert}");
+    let log = std::fs::read_to_string(folder.0.join("log")).unwrap();
+    for sid in [&gone, &foreign] {
+        let line = format!("There is no application {sid}");
+        assert!(
+            log.lines().any(|l| l.contains("WARN") && l.contains(&line)),
+            "{log}"
+        );
+    }
+}
+
+/// dial-15
+#[tokio::test]
+async fn a_page_dials_a_number_only_with_a_caller_id() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[("SWITCHBOARD_CALLS_PER_SECOND", "20")]).await;
+    let phone = server.phone(1).to_owned();
+    let knobs = json!({ "answer_after_ms": 100, "hang_up_after_ms": 300 });
+    server.knobs(&phone, knobs).await;
+    let yours = server.number("yours").to_owned();
+    let receiver = Receiver::start(move |got, _| {
+        let path = got.target.split('?').next().unwrap_or_default();
+        let shown = match got.get("show") {
+            "" => String::new(),
+            shown => format!("callerId=\"{}\"", shown.replace("yours", &yours)),
+        };
+        harness::Reaction::Twiml(match path {
+            "/voice" => {
+                format!("<Dial action=\"/after\" {shown}><Number>{phone}</Number></Dial>")
+            }
+            _ => "<Hangup/>".to_owned(),
+        })
+    })
+    .await;
+    let below = format!("/2010-04-01/Accounts/{}", server.fact("account_sid"));
+    let application = application(&server, &below, &receiver.url("/voice")).await;
+    let token = access(&server, "alice", &json!({ "application_sid": application }));
+    for (round, (show, wanted)) in [
+        ("", ("failed", "13214")),
+        ("client:alice", ("failed", "13214")),
+        ("yours", ("completed", "")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut page = Page::listening(&server, &token, "2.12.4").await;
+        page.connect(&[("show", show)]).await;
+        page.until("hangup").await;
+        let after = receiver.got("/after").remove(round);
+        let end = (after.get("DialCallStatus"), after.get("ErrorCode"));
+        assert_eq!(end, wanted, "{show}: {after:?}");
+        if wanted.1.is_empty() {
+            continue;
+        }
+        let below = format!("/Calls/{}/Notifications.json", after.get("DialCallSid"));
+        eventually("an alert", SOON, async || {
+            let (_, shown) = server.api("GET", &below, &[]).await;
+            (shown["notifications"][0]["error_code"] == "13214").then_some(())
+        })
+        .await;
+    }
+}
+
+/// rest-calls-29
+#[tokio::test]
+async fn a_rest_call_from_a_client_shows_the_client() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[("SWITCHBOARD_CALLS_PER_SECOND", "20")]).await;
+    let receiver = Receiver::with(&[("/told", "")]).await;
+    let mut page = Page::registered(&server, &access(&server, "bob", &Value::Null), "2.12.4").await;
+    let told = receiver.url("/told");
+    let mut form = vec![
+        ("To", "client:bob"),
+        ("From", "client:alice"),
+        ("Twiml", "<Response><Pause length=\"9\"/></Response>"),
+        ("StatusCallback", &told),
+    ];
+    let sid = server.call(&form).await;
+    let invite = page.until("invite").await;
+    let parameters = &invite["parameters"];
+    assert_eq!(
+        (text(parameters, "From"), text(parameters, "To")),
+        ("client:alice", "client:bob"),
+        "{invite}"
+    );
+    assert_eq!(parameters["CallSid"], sid.as_str());
+    page.say("reject", &json!({ "callsid": sid })).await;
+    let call = server.reaches(&sid, "busy").await;
+    assert_eq!(
+        (text(&call, "from"), text(&call, "from_formatted")),
+        ("client:alice", "client:alice")
+    );
+    let last = receiver.first("/told").await;
+    for (name, wanted) in [
+        ("From", "client:alice"),
+        ("Caller", "client:alice"),
+        ("Direction", "outbound-api"),
+        ("CallStatus", "busy"),
+    ] {
+        assert_eq!(last.get(name), wanted, "{name}");
+    }
+    // Towards the telephone network a name is no number.
+    form[0].1 = server.phone(0);
+    let (status, refused) = server.api("POST", "/Calls.json", &form).await;
+    assert_eq!(
+        (status, &refused["code"]),
+        (400, &json!(21212)),
+        "{refused}"
+    );
+}
+
+/// voice-client-63
+#[tokio::test]
+async fn a_call_whose_sound_never_comes_ends_and_the_program_learns_it() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]).await;
+    let receiver = Receiver::with(&[("/voice", "<Gather timeout=\"60\"/>")]).await;
+    let below = format!("/2010-04-01/Accounts/{}", server.fact("account_sid"));
+    let application = application(&server, &below, &receiver.url("/voice")).await;
+    let token = access(&server, "alice", &json!({ "application_sid": application }));
+    let mut page = Page::listening(&server, &token, "2.12.4").await;
+    page.connect(&[]).await;
+    let answer = page.until("answer").await;
+    let began = Instant::now();
+    let told = page.until("hangup").await;
+    assert!(
+        began.elapsed() > Duration::from_secs(10),
+        "given up too soon"
+    );
+    assert_eq!(told["error"]["code"], 53405, "{told}");
+    let sid = text(&answer, "callsid");
+    server.reaches(sid, "completed").await;
+    let below = format!("/Calls/{sid}/Notifications.json");
+    eventually("an alert", SOON, async || {
+        let (_, shown) = server.api("GET", &below, &[]).await;
+        (shown["notifications"][0]["error_code"] == "32011").then_some(())
+    })
+    .await;
 }

@@ -35,7 +35,7 @@ use crate::input::{
 };
 use crate::intent::{Intent, News, Outcome};
 use crate::program::Program;
-use crate::request::{Parameters, put, standard};
+use crate::request::{Parameters, put, put_all, standard};
 use crate::verbs::{self, Goto, Running, Step};
 
 /// What a verb may see of its call.
@@ -429,7 +429,7 @@ impl Course {
         let fetch = cx.out.chance.fetch();
         cx.out.fetches.insert(fetch, cx.sid());
         let mut parameters = standard(cx.body);
-        parameters.extend(more);
+        put_all(&mut parameters, more);
         cx.out.effects.push_back(Effect::Fetch(Box::new(Fetch {
             fetch,
             call: cx.body.record.sid,
@@ -573,7 +573,7 @@ impl Course {
         if let (Some(_), Ok(url)) = (&goto.url, Self::target(&goto, cx)) {
             self.conclude(cx);
             let mut parameters = standard(cx.body);
-            parameters.extend(goto.parameters);
+            put_all(&mut parameters, goto.parameters);
             owed.push(callback::owed(
                 cx.body,
                 url,

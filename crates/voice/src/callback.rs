@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc2822;
 
 use crate::call::Body;
 use crate::group;
-use crate::request::{Parameters, put, standard, with_status};
+use crate::request::{Parameters, put, put_all, standard, with_status};
 
 /// The steps of a call that can be reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub(crate) fn end(
         put(&mut p, "ErrorMessage", message);
     }
     if let Some(loss) = &body.loss {
-        p.extend(group::parameters(&body.group, loss));
+        put_all(&mut p, group::parameters(&body.group, loss));
     }
     let method = instructions.status_callback_method;
     Some(owed(body, url, method, p, body.record.updated))

@@ -8,9 +8,31 @@ pub(crate) type Parameters = Vec<(String, String)>;
 /// Standard parameters that whoever calls may set.
 const OPEN: [&str; 2] = ["To", "Called"];
 
-/// Adds a parameter.
+/// Standard parameters that not every call has; where we do not give them, nobody does.
+const OURS: [&str; 7] = [
+    "ForwardedFrom",
+    "CallerName",
+    "ParentCallSid",
+    "ApplicationSid",
+    "AnsweredBy",
+    "CallToken",
+    "StirVerstat",
+];
+
+/// Sets a parameter: what we tell stands once, whatever a page gave by that name.
 pub(crate) fn put(parameters: &mut Parameters, name: &str, value: impl ToString) {
-    parameters.push((name.to_owned(), value.to_string()));
+    let value = value.to_string();
+    match parameters.iter_mut().find(|(known, _)| known == name) {
+        Some(known) => known.1 = value,
+        None => parameters.push((name.to_owned(), value)),
+    }
+}
+
+/// Sets several.
+pub(crate) fn put_all(parameters: &mut Parameters, more: Parameters) {
+    for (name, value) in more {
+        put(parameters, &name, value);
+    }
 }
 
 /// The standard parameters, with the word for the status as it is now.
@@ -62,6 +84,7 @@ pub(crate) fn with_status(body: &Body, status: &str) -> Parameters {
         match p.iter_mut().find(|(known, _)| known == name) {
             Some(ours) if OPEN.contains(&name.as_str()) => ours.1.clone_from(value),
             Some(_) => {}
+            None if OURS.contains(&name.as_str()) => {}
             None => put(&mut p, name, value),
         }
     }

@@ -92,6 +92,8 @@ impl Node {
                 part.awaited = None;
                 self.hear_each_other(id);
             }
+            // Sound that has not come yet is waited for as long as before.
+            Link::Down if !part.up => {}
             Link::Down => {
                 part.up = false;
                 self.wait_for(now.instant, id, Awaited::Sound, GONE);
