@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { account, askedAt, base, client, documents, PHONE, phoneWav, people, ready, ring, SERVER, since, sleep, state, token, until, virtual } from './stage.mjs';
+import { account, askedAt, base, client, documents, ours, PHONE, phoneWav, people, ready, ring, SERVER, since, sleep, state, token, until, virtual } from './stage.mjs';
 
 /** Row and column of the key 5 (ITU-T Q.23), in Hz. */
 const FIVE = [770, 1336];
@@ -13,10 +13,11 @@ export async function calls(lane, sdk) {
   const [a, b] = people(sdk);
   const it = (name, act) => lane.test(sdk, name, act);
 
-  // voice-client-1 voice-client-10 voice-client-38
+  // voice-client-1 voice-client-10 voice-client-12 voice-client-38
   await it('calls out: the program is asked, hears and is heard, the browser hangs up', async (open) => {
-    const alice = await open(a, 440);
-    await alice.do('connect', { To: 'talk', note: 'a b&c=d' });
+    const forged = Object.fromEntries(ours.map((name) => [name, 'forged']));
+    const alice = await open(a, 440, { token: token(a, { params: { team: 'red & blue', From: 'forged' } }) });
+    await alice.do('connect', { ...forged, To: 'talk', note: 'a b&c=d', team: 'of the page' });
     // If only for a moment.
     await alice.until('call.ringing');
     await alice.until('call.accept');
@@ -27,7 +28,8 @@ export async function calls(lane, sdk) {
     assert.match(sid, /^CA[0-9a-f]{32}$/);
     const request = askedAt('/voice').find((request) => request.form.CallSid === sid);
     assert.ok(request.valid, 'the signature');
-    assert.equal(request.form.note, 'a b&c=d');
+    assert.deepEqual([request.form.note, request.form.team], ['a b&c=d', 'red & blue']);
+    assert.deepEqual([request.form.AccountSid, request.form.ApiVersion, request.form.ParentCallSid], [account, '2010-04-01', undefined]);
     assert.deepEqual(
       [request.form.From, request.form.Caller, request.form.To, request.form.Direction, request.form.CallStatus, request.form.ApplicationSid],
       [`client:${a}`, `client:${a}`, 'talk', 'inbound', 'ringing', ready.application_sid],
@@ -256,15 +258,19 @@ export async function calls(lane, sdk) {
   // voice-client-32
   await it('loads its sounds, and rings at once', async (open) => {
     documents.set('/ring.wav', documents.get('/server.wav'));
-    const asked = askedAt('/ring.wav').length;
-    const alice = await open(a, 440, { device: { sounds: { dtmf9: `${base}/ring.wav` } } });
+    documents.set('/nine.wav', documents.get('/short.wav'));
+    const own = ['/ring.wav', '/nine.wav'];
+    const asked = own.map((path) => askedAt(path).length);
+    const alice = await open(a, 440, { device: { sounds: { incoming: `${base}/ring.wav`, dtmf9: `${base}/nine.wav` } } });
     const files = await until('the sounds', () => {
       const names = new Set(alice.sounds.map(({ name }) => name));
-      return names.size >= 14 && alice.sounds;
+      return names.size >= 13 && alice.sounds;
     }).catch(() => alice.sounds);
-    assert.equal(new Set(files.map(({ name }) => name)).size, 14, `loaded were ${files.map(({ name, status }) => `${name} ${status}`)}`);
+    assert.equal(new Set(files.map(({ name }) => name)).size, 13, `loaded were ${files.map(({ name, status }) => `${name} ${status}`)}`);
     assert.deepEqual(files.filter(({ status }) => status !== 200 && status !== 206), []);
-    assert.ok(askedAt('/ring.wav').length > asked, 'a sound of the page itself is loaded where the page says');
+    // Whatever the name says, these are WAV files.
+    assert.deepEqual(files.filter(({ type }) => type !== 'audio/wav'), []);
+    await until('sounds of the page itself are loaded where the page says', () => own.every((path, at) => askedAt(path).length > asked[at]));
     const call = await ring(a);
     const began = Date.now();
     // Without its sounds every version waits for two seconds.

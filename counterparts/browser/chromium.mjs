@@ -124,7 +124,7 @@ export async function chromium(puppeteerFolder, sdks, port) {
       });
       page.on('response', (response) => {
         const name = response.url().match(/\/sounds\/releases\/1\.0\.0\/([^?]*)/)?.[1];
-        if (name) sounds.push({ name, status: response.status() });
+        if (name) sounds.push({ name, status: response.status(), type: response.headers()['content-type'] });
       });
       await page.evaluateOnNewDocument((tone) => (window.hum = tone), hum);
       await page.goto(`http://localhost:${server.address().port}/${sdk.name}/`);

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
 import { lose } from './late.mjs';
-import { base, client, control, Lane, library, people, ring, SERVER, since, state, token, until, virtual } from './stage.mjs';
+import { base, client, control, Lane, library, people, ring, SERVER, since, sleep, state, telemetryOf, token, until, virtual } from './stage.mjs';
 
 export async function devices(lane, sdk) {
   const [a, b] = people(sdk);
@@ -141,6 +141,38 @@ export async function devices(lane, sdk) {
       await state(call.sid, 'in-progress');
       await tab.do('hangUp');
       await state(call.sid, 'completed');
+    });
+
+    // voice-client-14
+    await it('hands a call over in the middle: its bad network goes with it, both devices are measured', async (open) => {
+      const alice = await open(a, 440);
+      const call = await ring(a);
+      await alice.until('device.incoming');
+      await alice.do('accept');
+      await alice.until('call.accept');
+      await alice.hears(SERVER, 'program');
+      await sleep(1500);
+      await control(`calls/${call.sid}/impairment`, { constant: true, direction: 'to_browser' });
+      const tab = await open(a, 570, { register: false });
+      await tab.do('connect', undefined, { connectToken: await alice.do('connectToken') });
+      await tab.until('call.accept');
+      await until('the first device is free', async () => !(await alice.do('busy')));
+      assert.equal(await alice.do('openMicrophones'), 0);
+      // It takes a moment until its link is up.
+      await until('packets', async () => (await tab.do('received')) > 50);
+      const [level] = await tab.do('levels', [SERVER]);
+      assert.ok(level < -90, `the program is heard: ${level} dB`);
+      await control(`calls/${call.sid}/impairment`, {});
+      await tab.hears(SERVER, 'program');
+      assert.equal((await client.calls(call.sid).fetch()).status, 'in-progress');
+      await tab.do('hangUp');
+      await state(call.sid, 'completed');
+      const { media } = await until('both measurements', async () => {
+        const found = await telemetryOf(call.sid);
+        return found.media.length >= 2 && found;
+      });
+      assert.equal(media.length, 2);
+      for (const { samples } of media) assert.ok(samples.some((one) => one.packets_sent > 40), JSON.stringify(samples));
     });
   }
 

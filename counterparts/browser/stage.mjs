@@ -79,6 +79,8 @@ export const SERVER = 1500;
 export const phoneWav = join(process.env.OUT, 'phone.wav');
 writeFileSync(phoneWav, toneWav(PHONE, 20));
 documents.set('/server.wav', toneWav(SERVER, 20));
+/** What neither a page nor its token can say of its call. */
+export const ours = ['From', 'Caller', 'CallSid', 'AccountSid', 'ApiVersion', 'Direction', 'CallStatus', 'ApplicationSid', 'ParentCallSid'];
 // A second of sound, a second of nothing: a level that is not constant.
 documents.set('/bursts.wav', burstsWav(SERVER, 20));
 /** What a call to our number from outside runs: told apart by who calls. */
@@ -114,15 +116,15 @@ export function token(identity, options = {}) {
   const { AccessToken } = twilio.jwt;
   const of = options.of ?? ready;
   const made = new AccessToken(options.account ?? of.account_sid, options.key ?? of.api_key_sid, options.secret ?? of.api_key_secret, { identity, ttl: options.ttl ?? 3600 });
-  made.addGrant(new AccessToken.VoiceGrant({ outgoingApplicationSid: options.application ?? of.application_sid, incomingAllow: true }));
+  made.addGrant(new AccessToken.VoiceGrant({ outgoingApplicationSid: options.application ?? of.application_sid, outgoingApplicationParams: options.params, incomingAllow: true }));
   return made.toJwt();
 }
 
 /** A capability token, as generation 1 had them. */
-export function capability(identity) {
+export function capability(identity, params = {}) {
   const { ClientCapability } = twilio.jwt;
   const made = new ClientCapability({ accountSid: account, authToken: secret, ttl: 600 });
-  made.addScope(new ClientCapability.OutgoingClientScope({ applicationSid: ready.application_sid, clientName: identity }));
+  made.addScope(new ClientCapability.OutgoingClientScope({ applicationSid: ready.application_sid, clientName: identity, params }));
   made.addScope(new ClientCapability.IncomingClientScope(identity));
   return made.toJwt();
 }

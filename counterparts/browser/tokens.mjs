@@ -3,7 +3,7 @@
 import { createHmac } from 'node:crypto';
 import assert from 'node:assert/strict';
 
-import { account, capability, client, people, ready, ring, SERVER, secret, since, state, token, twilio } from './stage.mjs';
+import { account, askedAt, capability, client, ours, people, ready, ring, SERVER, secret, since, state, token, twilio, until } from './stage.mjs';
 
 /** A token that was good until a moment ago, or lives from `issued` for `ttl` seconds. */
 function dated(identity, issued, ttl) {
@@ -97,13 +97,31 @@ export async function tokens(lane, sdk) {
     await state(sid, 'completed');
   });
 
+  // voice-client-13
+  await it('is told that its application is gone', async (open) => {
+    const gone = await client.applications.create({ friendlyName: 'gone' });
+    await client.applications(gone.sid).remove();
+    const alice = await open(a, 440, { token: token(a, { application: gone.sid }) });
+    await alice.do('connect', { To: 'hum' });
+    const error = await alice.until('call.error');
+    assert.equal(error.detail.code, sdk.generation === 1 || since(sdk, '2.8.0') ? 31001 : 31005);
+    await alice.until('call.disconnect');
+    const told = () => client.notifications.list({ limit: 50 });
+    await until('the notification', async () => (await told()).some((one) => one.errorCode === '31001'));
+  });
+
   if (sdk.generation === 1) {
     // voice-client-43
-    await it('works with a capability token', async (open) => {
-      const alice = await open(a, 440, { token: capability(a) });
-      await alice.do('connect', { To: 'hum' });
+    await it('works with a capability token, whose parameters the program is told', async (open) => {
+      const forged = Object.fromEntries(ours.map((name) => [name, 'forged']));
+      const alice = await open(a, 440, { token: capability(a, { ...forged, team: 'red & blue' }) });
+      await alice.do('connect', { To: 'hum', team: 'of the page' });
       await alice.until('call.accept');
       await alice.hears(SERVER, 'program');
+      const sid = await alice.do('sid');
+      const { form } = askedAt('/voice').find((request) => request.form.CallSid === sid);
+      assert.deepEqual([form.team, form.From, form.AccountSid, form.ApplicationSid], ['red & blue', `client:${a}`, account, ready.application_sid]);
+      assert.equal(form.ParentCallSid, undefined);
     });
 
     // voice-client-43

@@ -119,9 +119,12 @@ mod tests {
             let answer = file(Path(format!("{name}.mp3"))).await;
             assert_eq!(answer.status(), StatusCode::OK);
             assert_eq!(answer.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+            assert_eq!(answer.headers()[CONTENT_TYPE], "audio/wav");
             let bytes = axum::body::to_bytes(answer.into_body(), 1 << 20)
                 .await
                 .expect("a body in memory can be read");
+            // What the SDKs and browsers look at.
+            assert_eq!((&bytes[..4], &bytes[8..12]), (&b"RIFF"[..], &b"WAVE"[..]));
             let sound = media::wav::read(&bytes, 1 << 20).expect("our own WAV can be read");
             assert!(
                 sound.samples.iter().any(|sample| sample.abs() > 2000),
