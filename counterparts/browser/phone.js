@@ -189,6 +189,8 @@
     },
     status: () => call?.status(),
     sid: () => call?.parameters?.CallSid,
+    /** What is known of the caller, from 1.12: null where nothing is. */
+    callerInfo: () => call.callerInfo,
     /** Who and where the SDK believes to be. */
     place: () => ({ identity: device.identity, edge: device.edge, home: device.home }),
     /** What a person says of the call's sound; resolves once it was taken. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 
 import { telephone } from './baresip.mjs';
-import { arriving, askedAt, base, documents, hearsTone, people, PHONE, phoneWav, ready, until, virtual } from './stage.mjs';
+import { arriving, askedAt, base, documents, hearsTone, people, PHONE, phoneWav, ready, since, until, virtual } from './stage.mjs';
 
 /** The telephone's own tone, and the two of its key 5 (ITU-T Q.23), in Hz. */
 const DESK = 1200;
@@ -79,6 +79,22 @@ export async function telephones(lane, sdk) {
     await new Promise((wake) => setTimeout(wake, 1500));
     await alice.do('hangUp');
     await lane.phoneHears(sdk, 'is called by a virtual phone: each hears the other', 440, 'alice', [PHONE]);
+  });
+
+  // voice-client-73
+  await it('is told whether the number of its caller was verified', async (open) => {
+    const alice = await open(a, 440);
+    arriving.set(lane.phone, dial);
+    for (const [verstat, info] of [['TN-Validation-Passed-A', { isVerified: true }], ['TN-Validation-Passed-B', { isVerified: false }], [null, null]]) {
+      await virtual(lane.phone, { verstat });
+      await virtual(lane.phone, { to: ready.numbers.yours }, '/calls');
+      await alice.until('device.incoming');
+      assert.equal((await alice.do('parameters')).StirStatus, verstat ?? undefined);
+      if (since(sdk, '1.12.0')) assert.deepEqual(await alice.do('callerInfo'), info);
+      assert.equal(askedAt('/voice').findLast(({ form }) => form.From === lane.phone).form.StirVerstat, verstat ?? undefined);
+      await alice.do('reject');
+      await until('the telephone is free', async () => (await (await virtual(lane.phone, {})).json()).state === 'idle');
+    }
   });
 
   // voice-client-72

@@ -388,6 +388,10 @@ impl Node {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
+        // The SDKs make `callerInfo` of it, from 1.12 (`voice-client.md` 2.8).
+        if let Some(verified) = &invite.verified {
+            parameters.push(("StirStatus".to_owned(), verified.clone()));
+        }
         let custom = custom_parameters(&invite.parameters);
         if !custom.is_empty() {
             parameters.push(("Params".to_owned(), custom));

@@ -214,6 +214,9 @@ async fn find(
     if let Some(domain) = &domain {
         incoming.parameters = sip_parameters(&facts, domain, user.as_deref());
     }
+    if over_trunk && let Some(word) = verified(|name| facts.headers.named(name)) {
+        incoming.parameters.push(("StirVerstat".to_owned(), word));
+    }
     match (number, domain) {
         (Some(number), _) => {
             incoming.to = number.phone_number.to_string();
@@ -238,6 +241,37 @@ async fn find(
         described,
         secure,
     })
+}
+
+/// What the carrier found out about the caller's right to his number (STIR, RFC 8224): the parameter
+/// `verstat` of whom it asserts (3GPP TS 24.229 section 7.2A.20), with the level of attestation, which
+/// some write behind it and others into a header of its own.
+fn verified<'a>(header: impl Fn(&'static str) -> Option<&'a str>) -> Option<String> {
+    let word = ["P-Asserted-Identity", "From"]
+        .into_iter()
+        .find_map(|name| {
+            let text = header(name)?;
+            let (_, after) = text.split_once(";verstat=")?;
+            let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+            Some(&after[..end.unwrap_or(after.len())])
+        })?;
+    let known = [
+        "No-TN-Validation",
+        "TN-Validation-Failed",
+        "TN-Validation-Passed",
+    ];
+    let known = known.into_iter().find(|known| {
+        let rest = word.strip_prefix(known);
+        rest.is_some_and(|rest| matches!(rest, "" | "-A" | "-B" | "-C"))
+    })?;
+    let level = header("P-Attestation-Indicator").map(str::trim);
+    let bare = word == known && known != "No-TN-Validation";
+    Some(
+        match level.filter(|level| bare && matches!(*level, "A" | "B" | "C")) {
+            Some(level) => format!("{word}-{level}"),
+            None => word.to_owned(),
+        },
+    )
 }
 
 /// The program of a call from a browser: that of the application its token names.
@@ -343,4 +377,71 @@ fn sip_parameters(
         }
     }
     parameters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::verified;
+
+    #[test]
+    fn what_a_carrier_verified_is_read_wherever_it_writes_it() {
+        let found =
+            |asserted: Option<&'static str>, from: &'static str, level: Option<&'static str>| {
+                verified(|name| match name {
+                    "P-Asserted-Identity" => asserted,
+                    "From" => Some(from),
+                    _ => level,
+                })
+            };
+        let plain = "<sip:+15550100001@carrier.example>;tag=1";
+        for (asserted, from, level, word) in [
+            (
+                Some("<tel:+15550100001;verstat=TN-Validation-Passed-A>"),
+                plain,
+                None,
+                Some("TN-Validation-Passed-A"),
+            ),
+            (
+                Some(
+                    "\"Joe\" <sip:+15550100001;verstat=TN-Validation-Passed@carrier.example;user=phone>",
+                ),
+                plain,
+                Some(" B"),
+                Some("TN-Validation-Passed-B"),
+            ),
+            (
+                None,
+                "<sip:+1555@carrier.example;verstat=TN-Validation-Failed>;tag=1",
+                Some("C"),
+                Some("TN-Validation-Failed-C"),
+            ),
+            (
+                Some("<tel:+1555;verstat=No-TN-Validation>"),
+                plain,
+                Some("A"),
+                Some("No-TN-Validation"),
+            ),
+            (
+                Some("<tel:+1555;verstat=TN-Validation-Passed>"),
+                plain,
+                Some("Z"),
+                Some("TN-Validation-Passed"),
+            ),
+            (
+                Some("<tel:+1555;verstat=TN-Validation-Passed-Z>"),
+                plain,
+                None,
+                None,
+            ),
+            (Some("<tel:+1555;verstat=anything>"), plain, None, None),
+            (Some("<tel:+1555;verstat="), plain, None, None),
+            (Some("<tel:+1555>"), plain, Some("A"), None),
+        ] {
+            assert_eq!(
+                found(asserted, from, level).as_deref(),
+                word,
+                "{asserted:?} {from} {level:?}"
+            );
+        }
+    }
 }

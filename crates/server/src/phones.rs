@@ -299,7 +299,8 @@ impl Network {
             .open()
             .map_err(|error| PhoneFault::Refused(format!("no media port: {error}")))?;
         let offer = media.offer(false);
-        let dialog = self.invite(number.as_str(), to.as_str(), offer);
+        let verstat = (self.telephones.get(&number)).and_then(|known| known.knobs.verstat.clone());
+        let dialog = self.invite(number.as_str(), to.as_str(), offer, verstat);
         let call_id = self.sip.call_id(dialog).unwrap_or_default().to_owned();
         self.begin(
             dialog,
@@ -313,7 +314,13 @@ impl Network {
     }
 
     /// Calls Switchboard.
-    fn invite(&mut self, from: &str, to: &str, offer: String) -> DialogKey {
+    fn invite(
+        &mut self,
+        from: &str,
+        to: &str,
+        offer: String,
+        verstat: Option<String>,
+    ) -> DialogKey {
         let host = self.wires.local.ip().to_string();
         let uri = Uri::sip(
             Some(to),
@@ -333,7 +340,12 @@ impl Network {
                 },
                 route_set: Vec::new(),
                 offer,
-                headers: Vec::new(),
+                // As carriers pass on what they have verified (3GPP TS 24.229 section 7.2A.20).
+                headers: verstat
+                    .map(|word| format!("<tel:{from};verstat={word}>"))
+                    .map(|party| ("P-Asserted-Identity".to_owned(), party))
+                    .into_iter()
+                    .collect(),
                 credentials: None,
                 contact_user: Some(from.to_owned()),
                 timeout: Some(Duration::from_secs(180)),
@@ -418,7 +430,7 @@ impl Network {
         let Some(number) = number else {
             // Not one of ours: carried back, with the sound going straight between the two ends.
             let from = facts.from.uri.user_name().unwrap_or_default();
-            let other = self.invite(&from, &called, offer);
+            let other = self.invite(&from, &called, offer, None);
             self.carried.insert(dialog, other);
             self.carried.insert(other, dialog);
             return;

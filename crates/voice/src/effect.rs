@@ -133,6 +133,8 @@ pub struct Invite {
     pub sip_auth: Option<(String, String)>,
     /// `Parameter`s of a `Client`, for its page.
     pub parameters: Vec<(String, String)>,
+    /// What is known of the caller's right to the number that is shown, as in `StirVerstat`.
+    pub verified: Option<String>,
     /// Everybody who rings together, this party included; told to those who lose.
     pub group: Vec<String>,
     /// The application in whose name it is called: its settings hold.

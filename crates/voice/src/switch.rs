@@ -272,6 +272,7 @@ impl Switch {
             send_digits,
             sip_auth,
             parameters,
+            verified: None,
             elsewhere: VecDeque::new(),
             group: vec![record.to.clone()],
             application: record.application,

@@ -73,6 +73,8 @@ pub struct Knobs {
     pub digits: Vec<Press>,
     /// Milliseconds from its answer until it hangs up.
     pub hang_up_after_ms: Option<u64>,
+    /// What the network says of its number when it calls, such as `TN-Validation-Passed-A`.
+    pub verstat: Option<String>,
 }
 
 /// Keys, and when they are pressed.
@@ -123,6 +125,16 @@ pub async fn set(ask: Ask, Path(number): Path<String>) -> Reply {
         return Err(Refusal::new(
             ErrorCode::INVALID_PARAMETER,
             "digits must be keys of a telephone: 0-9 * # A-D",
+        ));
+    }
+    let word = |text: &String| {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        text.len() <= 64 && text.bytes().all(legal)
+    };
+    if !knobs.verstat.iter().all(word) {
+        return Err(Refusal::new(
+            ErrorCode::INVALID_PARAMETER,
+            "verstat must be a word such as TN-Validation-Passed-A",
         ));
     }
     let phone = ask

@@ -101,6 +101,9 @@ struct Knobs {
     /// Milliseconds from its answer until it hangs up
     #[arg(long, value_name = "MS")]
     hang_up_after: Option<u64>,
+    /// What the network says of its number when it calls, like TN-Validation-Passed-A
+    #[arg(long, value_name = "WORD")]
+    verstat: Option<String>,
 }
 
 fn press(text: &str) -> Result<(u64, String), String> {
@@ -136,6 +139,7 @@ impl Knobs {
             "play": play,
             "digits": digits,
             "hang_up_after_ms": self.hang_up_after,
+            "verstat": self.verstat,
         }))
     }
 }
@@ -265,6 +269,7 @@ mod tests {
             play: None,
             press: vec![(7, "1".to_owned())],
             hang_up_after: None,
+            verstat: Some("No-TN-Validation".to_owned()),
         };
         let read: api::control::phones::Knobs =
             serde_json::from_value(knobs.wire().unwrap()).unwrap();

@@ -28,6 +28,8 @@ pub(crate) struct Placement {
     pub sip_auth: Option<(String, String)>,
     /// Words for the page of a client.
     pub parameters: Vec<(String, String)>,
+    /// What is known of the caller's right to his number.
+    pub verified: Option<String>,
     /// Where else it may go, in this order, if nobody is to be reached.
     pub elsewhere: VecDeque<Address>,
     /// Everybody who is called together.
@@ -86,6 +88,7 @@ impl Course {
             from: placement.from,
             sip_auth: placement.sip_auth,
             parameters: placement.parameters,
+            verified: placement.verified,
             group: placement.group,
             application: placement.application,
         };

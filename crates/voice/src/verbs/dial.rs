@@ -516,6 +516,11 @@ fn end(call: CallSid, cx: &mut Cx) {
 fn place(target: Target, verb: &twiml::verbs::Dial, group: &[String], cx: &mut Cx) -> CallSid {
     let parent = &cx.body.record;
     let caller_id = verb.caller_id.clone().filter(|id| !id.is_empty());
+    // What was verified is the caller's own number; a page has none, and may say what it likes.
+    let own = caller_id.is_none() && parent.from.starts_with('+');
+    let verified = (cx.body.parameters.iter())
+        .find(|(name, _)| own && name == "StirVerstat")
+        .map(|(_, word)| word.clone());
     let from = caller_id.unwrap_or_else(|| parent.from.clone());
     let record = CallRecord {
         parent: Some(parent.sid),
@@ -541,6 +546,7 @@ fn place(target: Target, verb: &twiml::verbs::Dial, group: &[String], cx: &mut C
             send_digits: target.send_digits,
             sip_auth: target.sip_auth,
             parameters: target.parameters,
+            verified,
             elsewhere: target.elsewhere,
             group: group.to_vec(),
             application,
