@@ -4,6 +4,8 @@ use std::fmt;
 
 use model::method::Method;
 
+use crate::document::{DocumentKind, document_kind, document_text};
+
 /// Longest body kept, in bytes of text; the rest is cut.
 pub const MOST_BODY: usize = 64 * 1024;
 
@@ -32,6 +34,40 @@ pub struct Exchange {
     pub requests: u32,
     /// What went wrong: code and message.
     pub error: Option<(u32, String)>,
+}
+
+impl Exchange {
+    /// A request goes out: what the one before it brought is forgotten.
+    pub(crate) fn begin(&mut self, method: Method, url: String) {
+        self.method = method;
+        self.url = url;
+        self.status = None;
+        self.headers.clear();
+        self.content_type = None;
+        self.body.clear();
+    }
+
+    /// The head of the answer has come.
+    pub(crate) fn record(&mut self, status: u16, headers: &[(String, String)]) {
+        self.status = Some(status);
+        self.headers = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), kept_header(name, value)))
+            .collect();
+        self.content_type = headers
+            .iter()
+            .find(|(name, _)| name == "content-type")
+            .map(|(_, value)| value.clone());
+    }
+
+    /// The body, or its start, has come.
+    pub(crate) fn record_body(&mut self, body: &[u8]) {
+        let content_type = self.content_type.as_deref();
+        if document_kind(content_type) != DocumentKind::Audio {
+            let text = document_text(content_type, &body[..body.len().min(MOST_BODY)]);
+            self.body = cut(&text, MOST_BODY).to_owned();
+        }
+    }
 }
 
 impl fmt::Debug for Exchange {

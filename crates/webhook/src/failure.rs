@@ -1,6 +1,11 @@
 //! Why a request did not bring what was asked for, with the code the customer is told.
 
-use crate::{exchange::Exchange, overrides::OverrideError, retry::Outcome};
+use crate::{
+    client::MOST_REDIRECTS,
+    exchange::{Exchange, cut},
+    overrides::OverrideError,
+    retry::Outcome,
+};
 
 /// The cause of a failure. Each variant has one code of the original's error dictionary.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +91,44 @@ impl Cause {
             Self::TooManyRedirects => Outcome::Answered(302),
             Self::EmptyChunked => Outcome::Answered(200),
             Self::Protocol | Self::TooLong | Self::BrokenOff => Outcome::BadAnswer,
+        }
+    }
+
+    /// One sentence that says what happened and, where it is not plain, what to do.
+    pub(crate) fn message(&self, url: &str) -> String {
+        let url = cut(url, 512);
+        match self {
+            Self::InvalidUrl => format!(
+                "{url} is not a URL we can call: use http or https and a host name without underscore"
+            ),
+            Self::Override(error) => format!("{error}; correct the fragment of the URL"),
+            Self::Forbidden => format!(
+                "the host of {url} is a private or local address; use one that is reachable publicly"
+            ),
+            Self::NoHost => format!("the host of {url} has no address"),
+            Self::ConnectTimeout => format!("no connection to {url} in time"),
+            Self::Refused => format!("the connection to {url} was refused: does the program run?"),
+            Self::Connection => format!("the connection to {url} failed"),
+            Self::BrokenOff => {
+                format!("the connection to {url} broke before the answer was complete")
+            }
+            Self::Tls => format!("the TLS handshake with {url} failed"),
+            Self::CertificateName => format!("the certificate of {url} is for another host"),
+            Self::CertificateExpired => {
+                format!("the certificate of {url} has expired or is not valid yet")
+            }
+            Self::CertificatePath => {
+                format!("the certificate of {url} is not from a known authority")
+            }
+            Self::ReadTimeout => format!("{url} did not answer in time"),
+            Self::TotalTimeout => format!("the request to {url} took too long in total"),
+            Self::Protocol => format!("the answer of {url} is not valid HTTP"),
+            Self::Status(status) => format!("{url} answered with status {status}"),
+            Self::TooManyRedirects => {
+                format!("more than {MOST_REDIRECTS} redirects, last to {url}")
+            }
+            Self::TooLong => format!("the body of {url} is too long"),
+            Self::EmptyChunked => format!("{url} answered with a chunked body without any chunk"),
         }
     }
 }
