@@ -128,15 +128,18 @@ export async function devices(lane, sdk) {
   });
 
   if (since(sdk, '2.11.0')) {
-    // voice-client-26
-    await it('hands a ringing call over with its connectToken', async (open) => {
+    // voice-client-14 voice-client-26
+    await it('hands a ringing call over with its connectToken, and its bad network with it', async (open) => {
       const alice = await open(a, 440);
       const call = await ring(a);
       await alice.until('device.incoming');
+      await control(`calls/${call.sid}/impairment`, { constant: true, direction: 'to_browser' });
       const tab = await open(a, 570, { register: false });
       await tab.do('connect', undefined, { connectToken: await alice.do('connectToken') });
       await tab.until('call.accept');
       await alice.until('call.cancel');
+      await hearsNothing(tab);
+      await control(`calls/${call.sid}/impairment`, {});
       await tab.hears(SERVER, 'program');
       await state(call.sid, 'in-progress');
       await tab.do('hangUp');
@@ -158,10 +161,7 @@ export async function devices(lane, sdk) {
       await tab.until('call.accept');
       await until('the first device is free', async () => !(await alice.do('busy')));
       assert.equal(await alice.do('openMicrophones'), 0);
-      // It takes a moment until its link is up.
-      await until('packets', async () => (await tab.do('received')) > 50);
-      const [level] = await tab.do('levels', [SERVER]);
-      assert.ok(level < -90, `the program is heard: ${level} dB`);
+      await hearsNothing(tab);
       await control(`calls/${call.sid}/impairment`, {});
       await tab.hears(SERVER, 'program');
       assert.equal((await client.calls(call.sid).fetch()).status, 'in-progress');
@@ -206,6 +206,14 @@ export async function devices(lane, sdk) {
     await apart.close();
     await own.end();
   }
+}
+
+/** Packets come, and there is no sound in them. */
+async function hearsNothing(tab) {
+  // It takes a moment until its link is up.
+  await until('packets', async () => (await tab.do('received')) > 50);
+  const [level] = await tab.do('levels', [SERVER]);
+  assert.ok(level < -90, `the program is heard: ${level} dB`);
 }
 
 /** Starts a Switchboard with its data in `folder`. */

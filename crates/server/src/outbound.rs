@@ -337,6 +337,10 @@ mod tests {
             Some("+15005550110")
         );
         assert_eq!(
+            caller("client:alice", "127.0.0.1").uri.user.as_deref(),
+            Some("alice")
+        );
+        assert_eq!(
             caller("sip:bob@example.com", "127.0.0.1").uri.host,
             "example.com"
         );

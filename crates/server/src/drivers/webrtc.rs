@@ -97,6 +97,8 @@ pub struct Browsers {
     streams: Streams,
     peers: Peers,
     legs: HashMap<PortId, Leg>,
+    /// Bad networks of ports whose browser has not answered yet.
+    early: HashMap<PortId, Impairments>,
     /// Legs that are over and not told of yet.
     over: Vec<Leg>,
     /// Ports whose browser is gone: so are its streams, once it was said goodbye to.
@@ -119,6 +121,7 @@ impl Browsers {
             streams: Streams::new(listener)?,
             peers: Peers::default(),
             legs: HashMap::new(),
+            early: HashMap::new(),
             over: Vec::new(),
             parted: Vec::new(),
             impaired: false,
@@ -138,8 +141,11 @@ impl Browsers {
 
     /// Gives a port its browser; the browser that it had before goes.
     pub fn attach(&mut self, now: Instant, port: PortId, about: About, peer: Peer) {
-        // A call that another device takes over keeps its bad network.
-        let before = self.legs.get(&port).map(|leg| leg.impairments);
+        // A call that is answered, or that another device takes over, keeps its bad network.
+        let before = match self.legs.get(&port) {
+            Some(leg) => Some(leg.impairments),
+            None => self.early.remove(&port),
+        };
         self.detach(now, port);
         let codecs = peer.agreed().map_or(&[][..], |agreed| &agreed.codecs);
         let leg = Leg {
@@ -151,6 +157,7 @@ impl Browsers {
             samples: Vec::new(),
             impairments: before.unwrap_or_default(),
         };
+        self.impaired |= !leg.impairments.is_none();
         self.legs.insert(port, leg);
         self.peers.insert(now, PeerId(port.0), peer);
     }
@@ -158,6 +165,7 @@ impl Browsers {
     /// Ends the browser of a port, if it has one.
     pub fn detach(&mut self, now: Instant, port: PortId) {
         self.peers.remove(now, PeerId(port.0));
+        self.early.remove(&port);
         if let Some(leg) = self.legs.remove(&port) {
             self.over.push(leg);
             self.parted.push(port);
@@ -166,8 +174,10 @@ impl Browsers {
 
     /// Makes the network of a browser bad, or good again.
     pub fn impair(&mut self, port: PortId, impairments: Impairments) {
-        if let Some(leg) = self.legs.get_mut(&port) {
-            leg.impairments = impairments;
+        match self.legs.get_mut(&port) {
+            Some(leg) => leg.impairments = impairments,
+            // Gone again with the port.
+            None => drop(self.early.insert(port, impairments)),
         }
         self.impaired = self.legs.values().any(|leg| !leg.impairments.is_none());
     }
