@@ -105,6 +105,17 @@ async fn a_token_is_judged_by_what_is_stored_of_its_account_and_key() {
     let forged = |other: &Value, account: &str, secret: &[u8]| {
         token(&usual, &claims(other, account), secret)
     };
+    let secret_of_main = server.fact("auth_token").to_owned();
+    // As generation 1 had them: signed with the auth token.
+    let of_account = |account: &str, secret: &str| {
+        let scope = "scope:client:incoming?clientName=alice";
+        let claims = json!({"iss": account, "exp": now() + 600, "scope": scope});
+        token(
+            &json!({"typ": "JWT", "alg": "HS256"}),
+            &claims,
+            secret.as_bytes(),
+        )
+    };
     let nobody = "AC00000000000000000000000000000000";
     let table = [
         ("its own", good.clone(), (200, 0)),
@@ -168,6 +179,26 @@ async fn a_token_is_judged_by_what_is_stored_of_its_account_and_key() {
             (200, 0),
         ),
         ("another content", with("cty", json!("text")), (401, 31204)),
+        (
+            "a capability token",
+            of_account(&main, &secret_of_main),
+            (200, 0),
+        ),
+        (
+            "a capability token with another secret",
+            of_account(&main, "guess"),
+            (401, 31202),
+        ),
+        (
+            "a capability token of another account",
+            of_account(&sub, &secret_of_main),
+            (401, 31202),
+        ),
+        (
+            "a capability token of an account that is not there",
+            of_account(nobody, &secret_of_main),
+            (401, 31203),
+        ),
         ("one that is not good yet", late(600, 900), (401, 31204)),
         ("one that has expired", late(-900, -600), (401, 31205)),
         ("one that lives for too long", late(0, 90_000), (401, 31207)),
@@ -506,7 +537,27 @@ async fn a_rest_call_from_a_client_shows_the_client() {
 async fn a_call_whose_sound_never_comes_ends_and_the_program_learns_it() {
     let folder = Folder::new();
     let server = Server::start(&folder, &[]).await;
-    let receiver = Receiver::with(&[("/voice", "<Gather timeout=\"60\"/>")]).await;
+    let receiver = Receiver::with(&[
+        ("/voice", "<Gather timeout=\"60\"/>"),
+        (
+            "/dial",
+            "<Dial action=\"/after\"><Client>bob</Client></Dial>",
+        ),
+        ("/after", "<Pause length=\"1\"/><Redirect>/next</Redirect>"),
+        ("/next", "<Hangup/>"),
+    ])
+    .await;
+    // One is called, by a program that goes on when the call is over.
+    let mut bob = Page::registered(&server, &access(&server, "bob", &Value::Null), "2.12.4").await;
+    let form = [
+        ("To", server.phone(0)),
+        ("From", server.number("yours")),
+        ("Url", &receiver.url("/dial")),
+    ];
+    let caller = server.call(&form).await;
+    let invite = bob.until("invite").await;
+    bob.accept(&invite).await;
+    // The other calls.
     let below = format!("/2010-04-01/Accounts/{}", server.fact("account_sid"));
     let application = application(&server, &below, &receiver.url("/voice")).await;
     let token = access(&server, "alice", &json!({ "application_sid": application }));
@@ -528,4 +579,15 @@ async fn a_call_whose_sound_never_comes_ends_and_the_program_learns_it() {
         (shown["notifications"][0]["error_code"] == "32011").then_some(())
     })
     .await;
+    let told = bob.until("hangup").await;
+    assert_eq!(
+        (&told["callsid"], &told["error"]["code"]),
+        (&invite["callsid"], &json!(53405))
+    );
+    let after = receiver.first("/after").await;
+    assert_eq!(after.get("CallSid"), caller);
+    assert_eq!(after.get("DialCallSid"), text(&told, "callsid"));
+    assert_eq!(after.get("DialCallStatus"), "completed", "{after:?}");
+    receiver.first("/next").await;
+    server.reaches(&caller, "completed").await;
 }

@@ -73,6 +73,11 @@ pub fn words(words: &[(&str, &str)]) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
+/// A browser is a full ICE agent, ours is not.
+fn full_agent(description: &str) -> String {
+    description.replace("a=ice-lite\r\n", "")
+}
+
 /// A page.
 pub struct Page {
     stream: TcpStream,
@@ -132,14 +137,20 @@ impl Page {
         self.send(&frame.to_string()).await;
     }
 
+    /// Takes a call.
+    pub async fn accept(&mut self, invite: &Value) {
+        let offer = invite["sdp"].as_str().unwrap();
+        let (answer, _) = self.media.answer(&full_agent(offer)).unwrap();
+        let payload = json!({"callsid": invite["callsid"], "sdp": full_agent(&answer)});
+        self.say("answer", &payload).await;
+    }
+
     /// Calls out with words for the program; the name it knows the call by.
     pub async fn connect(&mut self, parameters: &[(&str, &str)]) -> String {
         static LAST: AtomicU32 = AtomicU32::new(0);
         let number = LAST.fetch_add(1, Ordering::Relaxed);
         let temp = format!("TJS00000000-0000-4000-8000-{number:012}");
-        // A browser is a full agent.
-        let offer = self.media.offer().replace("a=ice-lite\r\n", "");
-        let payload = json!({"callsid": temp, "sdp": offer,
+        let payload = json!({"callsid": temp, "sdp": full_agent(&self.media.offer()),
                              "twilio": {"params": words(parameters)}});
         self.say("invite", &payload).await;
         temp
