@@ -489,10 +489,10 @@ impl Signalling {
             let part = call.part(device)?;
             // The one before is accepted too: our answer may have been lost.
             let good = number == part.number || number.wrapping_add(1) == part.number;
-            (good && call.phase != Phase::Over).then_some((sid, device))
+            (good && call.phase != Phase::Over).then_some((sid, device, number))
         });
         // An `error` alone would leave the page reconnecting.
-        let Some((sid, device)) = found else {
+        let Some((sid, device, number)) = found else {
             self.end_here(socket, name, code::RECONNECT, "The call is over");
             return;
         };
@@ -504,7 +504,7 @@ impl Signalling {
             State::Active(active)
                 if on == Some(socket) || active.author.same(&Author::of(&sdp)) =>
             {
-                self.came_back(sid, device, socket);
+                self.came_back(sid, device, socket, number);
             }
             State::Active(_) | State::Offered(_) => self.moved(now, sid, device, socket, sdp),
             State::Dialling(_) | State::Tombstone(..) | State::Quiet => {
@@ -513,12 +513,15 @@ impl Signalling {
         }
     }
 
-    fn came_back(&mut self, sid: CallSid, device: DeviceId, socket: SocketId) {
+    fn came_back(&mut self, sid: CallSid, device: DeviceId, socket: SocketId, number: u32) {
         self.bind(sid, device, socket);
         let Some(part) = self.part_mut(sid, device) else {
             return;
         };
-        part.number = part.number.wrapping_add(1);
+        // Who comes with the one before has not heard of the newest, however often that was told.
+        if number == part.number {
+            part.number = part.number.wrapping_add(1);
+        }
         let State::Active(active) = &mut part.state else {
             return;
         };
