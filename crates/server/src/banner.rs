@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 
-use crate::run::Facts;
+use crate::facts::Facts;
 
 /// Widest line, in columns of a terminal.
 const WIDTH: usize = 80;

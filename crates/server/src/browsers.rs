@@ -19,8 +19,8 @@ use std::time::Instant;
 use browser::error::code;
 use browser::peer::Peer;
 use browser::{
-    DeviceId, Event, Fault, Identity, Invitation, Invited, Owner, Reason, Signalling, SocketId,
-    Transmit,
+    CheckId, DeviceId, Event, Fault, Identity, Invitation, Invited, Owner, Reason, Signalling,
+    SocketId, Transmit,
 };
 use model::application::ToBrowsers;
 use model::now::Now;
@@ -192,29 +192,9 @@ impl Node {
                 token,
                 ..
             } => {
-                let rim = self.rim.clone();
-                tokio::spawn(async move {
-                    let verdict = pass::check(&rim, &token.into_inner()).await;
-                    rim.tell(Happening::TokenChecked(
-                        socket,
-                        check,
-                        verdict.map(Box::new),
-                    ))
-                    .await;
-                });
+                self.check_token(socket, check, token.into_inner());
             }
-            Event::Invited(invited) => {
-                self.browsers.arriving.insert(invited.call);
-                let rim = self.rim.clone();
-                tokio::spawn(async move {
-                    let incoming = inbound::apply(&rim, &invited).await.map(Box::new);
-                    let applied = Applied {
-                        invited: *invited,
-                        incoming,
-                    };
-                    rim.tell(Happening::Applied(Box::new(applied))).await;
-                });
-            }
+            Event::Invited(invited) => self.invited_by_browser(invited),
             Event::Ringing { call, .. } => {
                 if let Some(id) = self.leg_of(call) {
                     self.tell(now, id, LegEvent::Ringing { early_media: false });
@@ -253,17 +233,7 @@ impl Node {
                     }
                 }
             }
-            Event::Reinvited { call, sdp, .. } => {
-                let leg = self.leg_of(call).and_then(|id| self.legs.leg(id));
-                let Some(leg) = leg else { return };
-                let answered = leg.media.restart(sdp);
-                let rim = self.rim.clone();
-                tokio::spawn(async move {
-                    if let Some(answer) = answered.await {
-                        rim.tell(Happening::Restarted(call, answer)).await;
-                    }
-                });
-            }
+            Event::Reinvited { call, sdp, .. } => self.restart(call, sdp),
             Event::Moved { call, sdp, .. } => self.moved(now, call, &sdp),
             Event::Lost { call, .. } => {
                 // Its sound decides: while that flows, two people are talking.
@@ -308,6 +278,40 @@ impl Node {
                 )
             }
         }
+    }
+
+    fn check_token(&mut self, socket: SocketId, check: CheckId, token: String) {
+        let rim = self.rim.clone();
+        tokio::spawn(async move {
+            let verdict = pass::check(&rim, &token).await.map(Box::new);
+            rim.tell(Happening::TokenChecked(socket, check, verdict))
+                .await;
+        });
+    }
+
+    /// A browser calls: its application is looked for.
+    fn invited_by_browser(&mut self, invited: Box<Invited>) {
+        self.browsers.arriving.insert(invited.call);
+        let rim = self.rim.clone();
+        tokio::spawn(async move {
+            let incoming = inbound::apply(&rim, &invited).await.map(Box::new);
+            let invited = *invited;
+            let applied = Box::new(Applied { invited, incoming });
+            rim.tell(Happening::Applied(applied)).await;
+        });
+    }
+
+    /// An ICE restart: the peer is on the media thread, which answers for it.
+    fn restart(&mut self, call: CallSid, offer: String) {
+        let leg = self.leg_of(call).and_then(|id| self.legs.leg(id));
+        let Some(leg) = leg else { return };
+        let answered = leg.media.restart(offer);
+        let rim = self.rim.clone();
+        tokio::spawn(async move {
+            if let Some(answer) = answered.await {
+                rim.tell(Happening::Restarted(call, answer)).await;
+            }
+        });
     }
 
     /// The application of a call from a browser was found, or not.

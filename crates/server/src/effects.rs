@@ -4,10 +4,11 @@ use std::collections::{HashMap, VecDeque};
 
 use browser::{Fault, Reason};
 use model::call::{CallStatus, Direction};
+use model::now::Now;
 use model::sid::CallSid;
 use store::IdempotencyToken;
 use voice::Effect;
-use voice::effect::{LegCommand, MediaCommand, Save, Sound};
+use voice::effect::{Invite, LegCommand, MediaCommand, Save, Sound};
 use voice::input::{LegEvent, LegId};
 
 use crate::alerts;
@@ -158,35 +159,7 @@ impl Node {
                     self.tell(now, id, LegEvent::Failed { sip_status, code });
                 }
             }
-            LegCommand::Invite(invite) => match self.media.open() {
-                Ok(media) => {
-                    let signalling = self.wires.local;
-                    self.legs.insert(
-                        id,
-                        Leg {
-                            dialog: None,
-                            dialling: None,
-                            browser: None,
-                            media,
-                            signalling,
-                            description: String::new(),
-                            answered: false,
-                        },
-                    );
-                    self.rim.route(id, *invite);
-                }
-                Err(error) => {
-                    tracing::error!(%error, "no media port for a call; widen media.ports");
-                    self.tell(
-                        now,
-                        id,
-                        LegEvent::Failed {
-                            sip_status: 503,
-                            code: Some(10004),
-                        },
-                    );
-                }
-            },
+            LegCommand::Invite(invite) => self.place(now, id, invite),
             LegCommand::Ring { early_media } => {
                 let Some(leg) = self.legs.leg(id) else { return };
                 if leg.browser.is_some() {
@@ -199,26 +172,7 @@ impl Node {
                     self.sip.ring(now.instant, dialog, answer);
                 }
             }
-            LegCommand::Answer => {
-                let Some(leg) = self.legs.leg_mut(id) else {
-                    return;
-                };
-                if leg.browser.is_some() && !leg.answered {
-                    // One that is gone has said so, or will: its hang-up is on the way.
-                    if self.answer_browser(now.instant, id) {
-                        self.tell(now, id, LegEvent::Answered);
-                    }
-                    return;
-                }
-                let (Some(dialog), false) = (leg.dialog, leg.answered) else {
-                    return;
-                };
-                leg.answered = true;
-                leg.media.keep_open();
-                let description = std::mem::take(&mut leg.description);
-                self.sip.answer(now.instant, dialog, description);
-                self.tell(now, id, LegEvent::Answered);
-            }
+            LegCommand::Answer => self.answer(now, id),
             LegCommand::Reject(status) => {
                 let Some(leg) = self.legs.remove(id) else {
                     return;
@@ -243,6 +197,51 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// Opens a media port for a telephone, and looks for the way to it.
+    fn place(&mut self, now: Now, id: LegId, invite: Box<Invite>) {
+        let media = match self.media.open() {
+            Ok(media) => media,
+            Err(error) => {
+                tracing::error!(%error, "no media port for a call; widen media.ports");
+                let (sip_status, code) = (503, Some(10004));
+                return self.tell(now, id, LegEvent::Failed { sip_status, code });
+            }
+        };
+        let leg = Leg {
+            dialog: None,
+            dialling: None,
+            browser: None,
+            media,
+            signalling: self.wires.local,
+            description: String::new(),
+            answered: false,
+        };
+        self.legs.insert(id, leg);
+        self.rim.route(id, *invite);
+    }
+
+    /// Answers a caller, once.
+    fn answer(&mut self, now: Now, id: LegId) {
+        let Some(leg) = self.legs.leg_mut(id) else {
+            return;
+        };
+        if leg.browser.is_some() && !leg.answered {
+            // One that is gone has said so, or will: its hang-up is on the way.
+            if self.answer_browser(now.instant, id) {
+                self.tell(now, id, LegEvent::Answered);
+            }
+            return;
+        }
+        let (Some(dialog), false) = (leg.dialog, leg.answered) else {
+            return;
+        };
+        leg.answered = true;
+        leg.media.keep_open();
+        let description = std::mem::take(&mut leg.description);
+        self.sip.answer(now.instant, dialog, description);
+        self.tell(now, id, LegEvent::Answered);
     }
 
     fn act_on_media(&mut self, id: LegId, command: MediaCommand) {

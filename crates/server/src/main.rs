@@ -16,6 +16,7 @@ mod directory;
 mod drivers;
 mod effects;
 mod exchange;
+mod facts;
 mod forget;
 mod health;
 mod inbound;

@@ -2,10 +2,30 @@
 //! for a thousand.
 #![allow(unsafe_code, reason = "the limit has no safe wrapper")]
 
+use crate::config::{Config, Mode};
+
 /// Sockets of one bridged call: RTP and RTCP of two legs.
 pub const PER_CALL: usize = 4;
 /// What is open besides: database, listeners, customers' servers, streams.
 pub const BESIDES: usize = 1000;
+
+/// Raises the limit, and says so where it is still too low for the calls that are allowed.
+pub fn provide(config: &Config) {
+    if let Some(files) = raise()
+        && let Some(fit) = fewer_than(config.max_calls, files)
+    {
+        let wanted = config.max_calls * PER_CALL + BESIDES;
+        let cure = format!(
+            "the limit of {files} open files is enough for {fit} bridged calls, not for max-calls = {}; raise it to {wanted} (`ulimit -n`, or LimitNOFILE= in the service's unit), or lower max-calls",
+            config.max_calls
+        );
+        // A developer's own computer hardly needs that many.
+        match config.mode {
+            Mode::Production => tracing::warn!("{cure}"),
+            Mode::Development => tracing::debug!("{cure}"),
+        }
+    }
+}
 
 /// Raises the limit as far as the system lets us; what it is then. `None` where it cannot be read.
 pub fn raise() -> Option<usize> {

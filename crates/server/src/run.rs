@@ -1,6 +1,5 @@
 //! Builds everything, top to bottom: the one place that knows all crates.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +8,6 @@ use anyhow::Context;
 use api::App;
 use axum::Router;
 use model::account::AccountStatus;
-use serde::Serialize;
 use store::{Location, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -27,6 +25,7 @@ use crate::drivers::switch::{Happening, Node, QUEUE};
 use crate::drivers::webrtc::Bound;
 use crate::drivers::{callbacks, http, websocket};
 use crate::effects::Waiting;
+use crate::facts::Facts;
 use crate::health::Pulse;
 use crate::legs::Legs;
 use crate::live::{self, Live};
@@ -40,44 +39,6 @@ use crate::{
     adopted, announced, clock, configured, demo, forget, interrupted, open_files, seed, softphone,
     tls,
 };
-
-/// What a program or a person needs to know to use this system.
-#[derive(Debug, Clone, Serialize)]
-pub struct Facts {
-    /// `http://127.0.0.1:PORT`.
-    pub api: String,
-    /// `https://127.0.0.1:PORT`.
-    pub api_tls: Option<String>,
-    /// SHA-256 of the public key of TLS, base64, as `--ignore-certificate-errors-spki-list` of
-    /// Chromium takes it.
-    pub tls_key_sha256: String,
-    /// `127.0.0.1:PORT`, UDP and TCP.
-    pub sip: String,
-    /// `127.0.0.1:PORT`, TLS.
-    pub sip_tls: Option<String>,
-    /// The account; in production, empty: it is not ours to show.
-    pub account_sid: String,
-    /// Its token.
-    pub auth_token: String,
-    /// An API key.
-    pub api_key_sid: String,
-    /// Its secret.
-    pub api_key_secret: String,
-    /// The TwiML application of the number `yours`.
-    pub application_sid: String,
-    /// The application for the SDKs' preflight test.
-    pub preflight_application_sid: String,
-    /// Purpose to number.
-    pub numbers: BTreeMap<String, String>,
-    /// The virtual telephones.
-    pub phones: Vec<String>,
-    /// The SIP domain to register with; `localhost` stands for it.
-    pub sip_domain: String,
-    /// A user who may register.
-    pub sip_user: String,
-    /// That user's password.
-    pub sip_password: String,
-}
 
 /// A running system.
 pub struct Running {
@@ -122,49 +83,22 @@ impl Running {
 
 /// Starts everything. Returns once every socket is open.
 pub async fn start(config: Config) -> anyhow::Result<Running> {
-    if let Some(files) = open_files::raise()
-        && let Some(fit) = open_files::fewer_than(config.max_calls, files)
-    {
-        let wanted = config.max_calls * open_files::PER_CALL + open_files::BESIDES;
-        let cure = format!(
-            "the limit of {files} open files is enough for {fit} bridged calls, not for max-calls = {}; raise it to {wanted} (`ulimit -n`, or LimitNOFILE= in the service's unit), or lower max-calls",
-            config.max_calls
-        );
-        // A developer's own computer hardly needs that many.
-        match config.mode {
-            Mode::Production => tracing::warn!("{cure}"),
-            Mode::Development => tracing::debug!("{cure}"),
-        }
-    }
+    open_files::provide(&config);
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("cannot make the data folder {}", config.data.display()))?;
     if config.mode == Mode::Development {
         leave_no_trace(&config.data);
     }
-    let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    if let Some(host) = &config.public_host {
-        hosts.insert(0, host.clone());
-        if host.parse::<IpAddr>().is_err() {
-            // Where the SDKs are led by `connected.home` and `connected.edge`.
-            hosts.extend(["eventgw", "voice-js"].map(|before| format!("{before}.{host}")));
-        }
-    }
-    let tls = tls::prepare(&config, hosts)?;
+    let tls = tls::prepare(&config, tls::hosts(&config))?;
 
     let (store, writer) = Store::open(Location::File(config.data.join("switchboard.db")))
         .await
         .context("cannot open the database")?;
     let writer = tokio::spawn(writer.run());
 
-    let http = TcpListener::bind(config.http)
-        .await
-        .with_context(|| format!("cannot listen on {} for the API", config.http))?;
+    let http = listen(config.http, "the API").await?;
     let https = match config.https {
-        Some(address) => Some(
-            TcpListener::bind(address)
-                .await
-                .with_context(|| format!("cannot listen on {address} for the API over TLS"))?,
-        ),
+        Some(address) => Some(listen(address, "the API over TLS").await?),
         None => None,
     };
     let api = format!("http://{}", http.local_addr()?);
@@ -200,35 +134,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         socket.local_addr()?,
     )
     .await?;
-    let mut bound = Some(Bound { socket, listener });
-    // Sound keeps every core busy before anything else does.
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    let threads = (0..cores)
-        .map(|_| {
-            let (owner, network) = (owner.clone(), network.clone());
-            let (store, runtime) = (store.clone(), tokio::runtime::Handle::current());
-            // Called on the media thread, which has no runtime. Both queues hold more than a second
-            // of the busiest system; a full one means that their owner is stuck, and is waited for.
-            MediaThread::start(rand::random(), bound.take(), move |report| {
-                let _ = match report {
-                    Report::Media(event) if port_of(&event) & phones::FAMILY != 0 => {
-                        network.blocking_send(Word::Media(event)).map_err(drop)
-                    }
-                    Report::Media(event) => {
-                        owner.blocking_send(Happening::Media(event)).map_err(drop)
-                    }
-                    Report::Measured(about, samples) => {
-                        runtime.spawn(browsers::telemetry::keep(store.clone(), about, samples));
-                        Ok(())
-                    }
-                    Report::Link(port, link) => owner
-                        .blocking_send(Happening::Link(port, link))
-                        .map_err(drop),
-                };
-            })
-        })
-        .collect::<Result<_, _>>()
-        .context("cannot start the media threads")?;
+    let bound = Bound { socket, listener };
+    let threads = media_threads(bound, &owner, &network, &store)?;
     let (first, last) = config.media_ports;
     let identity = browser::peer::Identity::generate()?;
     let pool = PortPool::new(local.ip(), first, last);
@@ -329,21 +236,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         browsers: Arc::new(browsers::port::Pages(rim.clone())),
         phones: Arc::new(Handle(network.clone())),
         health: Arc::new(pulse.clone()),
-        settings: Arc::new(api::Settings {
-            max_call_duration: Duration::from_secs(config.max_call_secs),
-            // In production nothing may be fetched from this computer.
-            demo_url: (config.mode == Mode::Development).then(|| format!("{api}{}", demo::WELCOME)),
-            ice_servers: config.ice_servers.clone(),
-            turn_secret: config
-                .turn_secret_file
-                .as_deref()
-                .map(turn_secret)
-                .transpose()?,
-            development: config.mode == Mode::Development,
-            public_origin: config.public_url.clone(),
-            validate_caller_ids_at_once: !config.verify_caller_ids,
-            ..api::Settings::default()
-        }),
+        settings: Arc::new(api_settings(&config, &api)?),
         clock: Arc::new(clock::now),
         random: Arc::new(|bytes: &mut [u8]| rand::fill(bytes)),
     };
@@ -385,7 +278,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
             http::Limits::default(),
         )));
     }
-    let facts = facts(&config, api, api_tls, tls.key_sha256, local, local_tls);
+    let facts = Facts::new(&config, api, api_tls, tls.key_sha256, local, local_tls);
     Ok(Running {
         facts,
         owner,
@@ -393,6 +286,65 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         store,
         writer,
         serving,
+    })
+}
+
+/// A thread for the sound of each core; the first has the socket of the browsers.
+fn media_threads(
+    bound: Bound,
+    owner: &mpsc::Sender<Happening>,
+    network: &mpsc::Sender<Word>,
+    store: &Store,
+) -> anyhow::Result<Vec<MediaThread>> {
+    let mut bound = Some(bound);
+    // Sound keeps every core busy before anything else does.
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    (0..cores)
+        .map(|_| {
+            let (owner, network) = (owner.clone(), network.clone());
+            let (store, runtime) = (store.clone(), tokio::runtime::Handle::current());
+            // Called on the media thread, which has no runtime. Both queues hold more than a second
+            // of the busiest system; a full one means that their owner is stuck, and is waited for.
+            MediaThread::start(rand::random(), bound.take(), move |report| {
+                let _ = match report {
+                    Report::Media(event) if port_of(&event) & phones::FAMILY != 0 => {
+                        network.blocking_send(Word::Media(event)).map_err(drop)
+                    }
+                    Report::Media(event) => {
+                        owner.blocking_send(Happening::Media(event)).map_err(drop)
+                    }
+                    Report::Measured(about, samples) => {
+                        runtime.spawn(browsers::telemetry::keep(store.clone(), about, samples));
+                        Ok(())
+                    }
+                    Report::Link(port, link) => owner
+                        .blocking_send(Happening::Link(port, link))
+                        .map_err(drop),
+                };
+            })
+        })
+        .collect::<std::io::Result<Vec<_>>>()
+        .context("cannot start the media threads")
+}
+
+async fn listen(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("cannot listen on {address} for {what}"))
+}
+
+/// What the API may know of the settings; `api` is where it listens.
+fn api_settings(config: &Config, api: &str) -> anyhow::Result<api::Settings> {
+    let turn_secret = config.turn_secret_file.as_deref().map(turn_secret);
+    Ok(api::Settings {
+        max_call_duration: Duration::from_secs(config.max_call_secs),
+        // In production nothing may be fetched from this computer.
+        demo_url: (config.mode == Mode::Development).then(|| format!("{api}{}", demo::WELCOME)),
+        ice_servers: config.ice_servers.clone(),
+        turn_secret: turn_secret.transpose()?,
+        development: config.mode == Mode::Development,
+        public_origin: config.public_url.clone(),
+        validate_caller_ids_at_once: !config.verify_caller_ids,
+        ..api::Settings::default()
     })
 }
 
@@ -503,44 +455,6 @@ async fn resume(store: &Store, owner: &mpsc::Sender<Happening>) -> anyhow::Resul
         }
     }
     Ok(())
-}
-
-fn facts(
-    config: &Config,
-    api: String,
-    api_tls: Option<String>,
-    tls_key_sha256: String,
-    sip: SocketAddr,
-    sip_tls: Option<SocketAddr>,
-) -> Facts {
-    let development = config.mode == Mode::Development;
-    let known = |text: String| if development { text } else { String::new() };
-    Facts {
-        api,
-        api_tls,
-        tls_key_sha256,
-        sip: sip.to_string(),
-        sip_tls: sip_tls.map(|address| address.to_string()),
-        account_sid: known(seed::account_sid().to_string()),
-        auth_token: known(seed::TOKEN.to_owned()),
-        api_key_sid: known(seed::key_sid().to_string()),
-        api_key_secret: known(seed::TOKEN.to_owned()),
-        application_sid: known(seed::application_sid().to_string()),
-        preflight_application_sid: known(seed::preflight_application_sid().to_string()),
-        numbers: if development {
-            seed::numbers()
-        } else {
-            BTreeMap::new()
-        },
-        phones: if development {
-            seed::phones().iter().map(ToString::to_string).collect()
-        } else {
-            Vec::new()
-        },
-        sip_domain: known(seed::DOMAIN.to_owned()),
-        sip_user: known(seed::SIP_USERS[0].to_owned()),
-        sip_password: known(seed::SIP_PASSWORD.to_owned()),
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The certificate of HTTPS and of SIP over TLS, and how we look at the certificates of others.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +22,19 @@ pub struct Tls {
     /// SHA-256 of our public key (SubjectPublicKeyInfo), base64: how a browser can be told to accept
     /// this one certificate and no other.
     pub key_sha256: String,
+}
+
+/// The names that our certificate is for.
+pub fn hosts(config: &Config) -> Vec<String> {
+    let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    if let Some(host) = &config.public_host {
+        hosts.insert(0, host.clone());
+        if host.parse::<IpAddr>().is_err() {
+            // Where the SDKs are led by `connected.home` and `connected.edge`.
+            hosts.extend(["eventgw", "voice-js"].map(|before| format!("{before}.{host}")));
+        }
+    }
+    hosts
 }
 
 /// Reads the certificate and key that the settings name; without settings those in the data folder:

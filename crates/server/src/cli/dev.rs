@@ -14,7 +14,8 @@ use super::settings::{SettingFlags, resolve};
 use super::{Failure, Outcome, say};
 use crate::banner::{self, Language};
 use crate::config::{Config, Mode, Ports};
-use crate::run::{self, Facts};
+use crate::facts::Facts;
+use crate::run;
 use crate::telemetry;
 
 /// Where the seeded application's program is to be, and how long is looked for it.
