@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
 import { lose } from './late.mjs';
-import { base, client, control, Lane, library, people, ring, SERVER, since, sleep, state, telemetryOf, token, until, virtual } from './stage.mjs';
+import { askedAt, base, client, control, documents, Lane, library, people, ring, SERVER, since, sleep, state, telemetryOf, token, until, virtual } from './stage.mjs';
 
 export async function devices(lane, sdk) {
   const [a, b] = people(sdk);
@@ -113,6 +113,39 @@ export async function devices(lane, sdk) {
     const accepted = await alice.until('call.accept');
     assert.ok(accepted.at - ringing.at > 1500, `answered after ${accepted.at - ringing.at} ms`);
     await alice.do('hangUp');
+  });
+
+  // dial-17
+  await it('hears a whisper before it is joined; one that hangs up is no answer', async (open) => {
+    const alice = await open(a, 440);
+    const bob = await open(b, 700);
+    for (const [whisper, status] of [
+      [`<Play>${base}/short.wav</Play>`, 'completed'],
+      ['<Hangup/>', 'no-answer'],
+    ]) {
+      documents.set(`/whisper/${b}`, `<Response>${whisper}</Response>`);
+      await alice.do('connect', { To: `whisper:${b}` });
+      const asked = askedAt(`/whisper/${b}`).length;
+      await bob.until('device.incoming');
+      await bob.do('accept');
+      await bob.until('call.accept');
+      const child = await bob.do('sid');
+      if (status === 'completed') {
+        await bob.hears(SERVER, 'whisper');
+        assert.ok(!(await alice.events()).some(({ name }) => name === 'call.accept'), 'the caller hears that it rings');
+        await alice.until('call.accept');
+        await alice.hears(700, 'bob');
+        await bob.hears(440, 'alice');
+        await bob.do('hangUp');
+      }
+      await bob.until('call.disconnect');
+      const dialled = await until('the dial action', () => askedAt('/dialled').find(({ form }) => form.DialCallSid === child && form.DialCallStatus === status));
+      await until('the caller is done', async () => !(await alice.do('busy')));
+      const whispers = askedAt(`/whisper/${b}`).slice(asked);
+      assert.deepEqual(whispers.map(({ form }) => [form.CallSid, form.Direction, form.CallStatus, form.To]), [[child, 'outbound-dial', 'in-progress', `client:${b}`]]);
+      assert.equal(whispers[0].form.ParentCallSid, dialled.form.CallSid);
+      await state(child, 'completed');
+    }
   });
 
   await it('hangs up while the other rings: no answer is reported', async (open) => {

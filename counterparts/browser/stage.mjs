@@ -100,6 +100,9 @@ documents.set('/voice', (form) => {
     const [identity] = to.slice(7).split('?');
     return `<Response><Dial answerOnBridge="true" timeout="20" action="${base}/dialled"><Client statusCallback="${base}/child" statusCallbackEvent="initiated ringing answered completed"><Identity>${identity}</Identity><Parameter name="order" value="forty two &amp; more"/></Client></Dial></Response>`;
   }
+  if (to.startsWith('whisper:')) {
+    return `<Response><Dial answerOnBridge="true" action="${base}/dialled"><Client url="${base}/whisper/${to.slice(8)}">${to.slice(8)}</Client></Dial></Response>`;
+  }
   if (to.startsWith('+')) return `<Response><Dial answerOnBridge="true" callerId="${ready.numbers.yours}"><Number>${to}</Number></Dial></Response>`;
   if (to.startsWith('sip:')) return `<Response><Dial answerOnBridge="true"><Sip>${to}</Sip></Dial></Response>`;
   if (to === 'digits') return `<Response><Gather numDigits="12" finishOnKey="" timeout="15" action="${base}/digits">${hum}</Gather></Response>`;
