@@ -6,12 +6,16 @@
 mod harness;
 #[path = "harness/page.rs"]
 mod page;
+#[path = "harness/telephone.rs"]
+mod telephone;
 
 use std::time::{Duration, Instant};
 
 use harness::{Folder, Got, Receiver, SOON, Server, eventually};
 use page::{Page, access, capability, now, token};
 use serde_json::{Value, json};
+use sip::HeaderName;
+use telephone::Telephone;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -522,6 +526,18 @@ async fn a_rest_call_from_a_client_shows_the_client() {
     ] {
         assert_eq!(last.get(name), wanted, "{name}");
     }
+    // So does a SIP phone.
+    let mut desk = Telephone::of("alice").await;
+    desk.register(&server).await;
+    let to = format!("sip:alice@{}", server.fact("sip_domain"));
+    form[0].1 = &to;
+    let sid = server.call(&form).await;
+    let (invite, at) = desk.request("INVITE").await;
+    let from = invite.headers.value(HeaderName::From).unwrap().to_owned();
+    assert!(from.contains("<sip:alice@"), "{from}");
+    desk.answer(&invite, at, "486 Busy Here", "", "").await;
+    let call = server.reaches(&sid, "busy").await;
+    assert_eq!(text(&call, "from"), "client:alice");
     // Towards the telephone network a name is no number.
     form[0].1 = server.phone(0);
     let (status, refused) = server.api("POST", "/Calls.json", &form).await;
@@ -590,4 +606,119 @@ async fn a_call_whose_sound_never_comes_ends_and_the_program_learns_it() {
     assert_eq!(after.get("DialCallStatus"), "completed", "{after:?}");
     receiver.first("/next").await;
     server.reaches(&caller, "completed").await;
+}
+
+/// dial-9, dial-10, dial-16
+#[tokio::test]
+async fn a_page_a_number_and_a_sip_phone_ring_together_and_whoever_answers_first_has_the_call() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[("SWITCHBOARD_CALLS_PER_SECOND", "20")]).await;
+    let phone = server.phone(1).to_owned();
+    let desk_address = format!("sip:bob@{}", server.fact("sip_domain"));
+    let receiver = Receiver::with(&[("/after", "<Hangup/>")]).await;
+    let told = receiver.url("/child");
+    let callbacks = format!(
+        "statusCallback=\"{told}\" statusCallbackEvent=\"initiated ringing answered completed\""
+    );
+    let twiml = format!(
+        "<Response><Dial action=\"{}\" callerId=\"{}\"><Client {callbacks}>bob</Client>\
+         <Number {callbacks}>{phone}</Number><Sip {callbacks}>{desk_address}</Sip></Dial></Response>",
+        receiver.url("/after"),
+        server.number("yours"),
+    );
+    let mut page = Page::registered(&server, &access(&server, "bob", &Value::Null), "2.12.4").await;
+    let mut desk = Telephone::of("bob").await;
+    desk.register(&server).await;
+    let all = ["client:bob", &phone, &desk_address];
+    let members = all.join(",");
+    for (round, winner) in all.into_iter().enumerate() {
+        let patience = if winner == phone { 1500 } else { 60_000 };
+        let knobs = json!({ "answer_after_ms": patience, "hang_up_after_ms": 200 });
+        server.knobs(&phone, knobs).await;
+        let caller = server
+            .call(&[
+                ("To", server.phone(0)),
+                ("From", server.number("demo")),
+                ("Twiml", &twiml),
+            ])
+            .await;
+        let invite = page.until("invite").await;
+        let (asked, at) = desk.request("INVITE").await;
+        desk.answer(&asked, at, "180 Ringing", "", "").await;
+        let of = |to: &str| -> Vec<Got> {
+            let told = receiver.got("/child").into_iter();
+            told.filter(|got| got.get("ParentCallSid") == caller && got.get("To") == to)
+                .collect()
+        };
+        eventually("all three ring", SOON, async || {
+            let rings = |to: &&str| of(to).iter().any(|got| got.get("CallStatus") == "ringing");
+            all.iter().all(rings).then_some(())
+        })
+        .await;
+        if winner == "client:bob" {
+            page.accept(&invite).await;
+        } else if winner == desk_address {
+            desk.pick_up(&asked, at).await;
+            desk.request("ACK").await;
+        }
+        // Who lost is told.
+        if winner != "client:bob" {
+            let lost = page.until("cancel").await;
+            assert_eq!(lost["callsid"], invite["callsid"]);
+        }
+        if winner != desk_address {
+            let (cancel, _) = desk.request("CANCEL").await;
+            desk.answer(&cancel, at, "200 OK", "", "").await;
+            desk.answer(&asked, at, "487 Request Terminated", "", "")
+                .await;
+            desk.request("ACK").await;
+        }
+        if winner == "client:bob" {
+            let over = json!({ "callsid": invite["callsid"] });
+            page.say("hangup", &over).await;
+        } else if winner == desk_address {
+            server.change(&caller, &[("Status", "completed")]).await;
+            let (bye, at) = desk.request("BYE").await;
+            desk.answer(&bye, at, "200 OK", "", "").await;
+        }
+        let after = eventually("the action", SOON, async || {
+            receiver.got("/after").into_iter().nth(round)
+        })
+        .await;
+        assert_eq!(
+            after.get("DialCallStatus"),
+            "completed",
+            "{winner}: {after:?}"
+        );
+        assert_eq!(after.get("DialBridged"), "true");
+        server.reaches(&caller, "completed").await;
+        for to in all {
+            let told = eventually("the end of each", SOON, async || {
+                let told = of(to);
+                let last = told.last()?.get("CallStatus").to_owned();
+                harness::is_final(&last).then_some(told)
+            })
+            .await;
+            let words: Vec<_> = told.iter().map(|got| got.get("CallStatus")).collect();
+            let wanted: &[&str] = match to == winner {
+                true => &["initiated", "ringing", "in-progress", "completed"],
+                false => &["initiated", "ringing", "canceled"],
+            };
+            assert_eq!(words, wanted, "{to}, when {winner} won");
+            let last = told.last().unwrap();
+            let by = (
+                last.get("SwitchboardAnsweredBy"),
+                last.get("SwitchboardGroupMembers"),
+            );
+            let lost = if to == winner {
+                ("", "")
+            } else {
+                (winner, members.as_str())
+            };
+            assert_eq!(by, lost, "{to}");
+            if to == winner {
+                assert_eq!(last.get("CallSid"), after.get("DialCallSid"));
+            }
+        }
+    }
 }
