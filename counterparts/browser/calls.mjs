@@ -117,8 +117,36 @@ export async function calls(lane, sdk) {
       const place = await alice.do('place');
       assert.equal(place.edge, edge ?? 'ashburn');
       if (since(sdk, '2.1.0')) assert.deepEqual([place.identity, place.home], [a, '']);
+      // What is changed later holds, too.
+      if (edge && since(sdk, '2.0.0')) {
+        await alice.do('change', { edge: 'dublin' });
+        await until('the other edge', async () => (await alice.do('place')).edge === 'dublin');
+        const call = await until('it can be called', async () => {
+          const call = await ring(a);
+          return (await alice.until('device.incoming', 2).catch(() => undefined)) && call;
+        });
+        await client.calls(call.sid).update({ status: 'canceled' });
+      }
       await alice.close();
     }
+  });
+
+  // voice-client-40
+  await it('has a name that is no word, and is called by it', async (open) => {
+    const name = `id-1.${a}@example.com`;
+    const alice = await open(name, 440);
+    const call = await ring(name);
+    await alice.until('device.incoming');
+    assert.equal((await alice.do('parameters')).To, `client:${name}`);
+    await alice.do('reject');
+    await state(call.sid, 'busy');
+    // And calls a telephone.
+    await virtual(lane.phone, { answer_after_ms: 100 });
+    await alice.do('connect', { To: lane.phone });
+    await alice.until('call.accept');
+    const sid = await alice.do('sid');
+    assert.equal(askedAt('/voice').findLast(({ form }) => form.CallSid === sid).form.From, `client:${name}`);
+    await alice.do('hangUp');
   });
 
   // voice-client-5

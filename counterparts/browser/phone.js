@@ -263,7 +263,8 @@
     hangUp: () => call.disconnect(),
     press: (digits) => call.sendDigits(digits),
     mute: (on) => call.mute(on),
-    send: (content) => call.sendMessage({ content, messageType: 'user-defined-message' }),
+    send: (content, messageType = 'user-defined-message') => call.sendMessage({ content, messageType }),
+    change: (options) => device.updateOptions(options),
     renew: (token) => (device.updateToken ? device.updateToken(token) : device.setup(token)),
     /** Nothing comes from the microphone any more, or again. */
     hush: (on) => gains.forEach((gain) => (gain.value = on ? 0 : 0.3)),

@@ -56,10 +56,15 @@ export async function telemetries(lane, sdk) {
     const said = await until('the message', () => askedAt('/said').find((request) => request.form.CallSid === sid));
     assert.ok(said.valid, 'the signature');
     assert.deepEqual([JSON.parse(said.form.Content), said.form.SequenceNumber, said.form.AccountSid], [{ says: 'the page' }, '1', account]);
+    assert.equal(said.form.ContentType, 'application/json');
+    assert.match(said.form.Sid, /^KX[0-9a-f]{32}$/);
     const sent = await client.calls(sid).userDefinedMessages.create({ content: '{"says":"the program"}', idempotencyKey: 'once' });
     const again = await client.calls(sid).userDefinedMessages.create({ content: '{"says":"the program"}', idempotencyKey: 'once' });
     assert.equal(again.sid, sent.sid);
     assert.deepEqual((await alice.until('call.messageReceived')).detail.content, { says: 'the program' });
+    await alice.do('send', 'x', 'not-a-valid-message-type');
+    const refused = since(sdk, '2.12.1') ? { event: 'call.error', code: 31210 } : { event: 'device.error', code: 53000 };
+    assert.equal((await alice.until(refused.event)).detail.code, refused.code);
     // One that is far too long costs nothing but itself.
     await alice.do('send', 'x'.repeat(100_000));
     const told = since(sdk, '2.12.1') ? { event: 'call.error', code: 31212 } : { event: 'device.error', code: 53000 };

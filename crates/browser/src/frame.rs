@@ -16,6 +16,9 @@ pub const LONGEST: usize = 128 * 1024;
 /// The longest frame that is read of somebody of whom nothing is known. An `invite` has 1 to 4 kB.
 pub const LONGEST_OF_STRANGERS: usize = 64 * 1024;
 
+/// The only type of call message that a page may send; upstream refuses every other.
+pub const USER_DEFINED: &str = "user-defined-message";
+
 /// The frame of the heartbeat, both ways.
 pub const BEAT: &str = "\n";
 
@@ -141,7 +144,7 @@ pub struct Message {
     pub content: Value,
     /// `application/json` unless said otherwise.
     pub content_type: String,
-    /// `user-defined-message`, or a word of the application.
+    /// [`USER_DEFINED`], or a word of ours to the page.
     pub message_type: String,
     /// `KX` and 32 hexadecimal digits; names the acknowledgement.
     pub voice_event_sid: String,

@@ -44,6 +44,7 @@ fn a_registration_that_is_not_renewed_ends() {
     let socket = world.phone("1.15.1", "alice");
     world.live(&[socket], 76);
     assert_eq!(world.happened(), ["Unregistered"]);
+    assert_eq!(world.heard(socket), ["offline"], "the page knows");
     world.register(socket);
 }
 
@@ -522,10 +523,22 @@ fn call_messages_are_acknowledged_once_seen_and_refused_with_their_error() {
     );
     assert_eq!(world.heard(socket), ["ack"]);
     assert!(world.happened().is_empty());
-    world.say(socket, "message", message("KX2", "", "x"));
-    world.say(socket, "message", message("KX3", "m", &"x".repeat(11_000)));
-    world.say(socket, "message", message("", "m", "x"));
-    world.say(socket, "message", message("KX4", "m", &"x".repeat(100_000)));
+    world.say(
+        socket,
+        "message",
+        message("KX2", "not-a-valid-message-type", "x"),
+    );
+    world.say(
+        socket,
+        "message",
+        message("KX3", "user-defined-message", &"x".repeat(11_000)),
+    );
+    world.say(socket, "message", message("", "user-defined-message", "x"));
+    world.say(
+        socket,
+        "message",
+        message("KX4", "user-defined-message", &"x".repeat(100_000)),
+    );
     let frames = world.frames(socket);
     assert_eq!(frames[0]["payload"]["voiceeventsid"], "KX2");
     assert_eq!(frames[0]["payload"]["error"]["code"], 31210);
@@ -534,13 +547,21 @@ fn call_messages_are_acknowledged_once_seen_and_refused_with_their_error() {
     assert_eq!(frames[3]["payload"]["error"]["code"], 31212);
     assert!(world.closed.is_empty(), "far too long is no reason to go");
     for n in 0..25 {
-        world.say(socket, "message", message(&format!("KXn{n}"), "m", "x"));
+        world.say(
+            socket,
+            "message",
+            message(&format!("KXn{n}"), "user-defined-message", "x"),
+        );
     }
     assert!(world.heard(socket).contains(&"error 31206".to_owned()));
     world.machine.hang_up(world.now, call, &Reason::HungUp);
     world.frames(socket);
     world.events();
-    world.say(socket, "message", message("KX9", "m", "x"));
+    world.say(
+        socket,
+        "message",
+        message("KX9", "user-defined-message", "x"),
+    );
     assert!(world.heard(socket).is_empty());
 }
 
@@ -559,6 +580,13 @@ fn messages_to_pages_go_to_those_that_know_them() {
         message_type: "user-defined-message".to_owned(),
         voice_event_sid: String::new(),
     };
+    // Also while it calls, from when it knows the call's name.
+    let caller = world.page("2.12.4", "carol");
+    let (calling, _) = world.dial(caller);
+    assert_eq!(world.machine.send_message(calling, message.clone()), 0);
+    world.machine.ring(calling, None);
+    assert_eq!(world.machine.send_message(calling, message.clone()), 1);
+    assert_eq!(world.heard(caller), ["ringing", "message"]);
     assert_eq!(world.machine.send_message(call, message), 1);
     assert!(world.heard(old).is_empty());
     let frames = world.frames(new);

@@ -625,7 +625,7 @@ fn a_token_that_is_not_good_harms_nobody() {
         ("reject", json!({"callsid": call_text})),
         (
             "message",
-            json!({"callsid": call_text, "messagetype": "m", "voiceeventsid": "KX1"}),
+            json!({"callsid": call_text, "messagetype": "user-defined-message", "voiceeventsid": "KX1"}),
         ),
     ] {
         world.say(mallory, kind, payload);

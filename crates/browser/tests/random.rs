@@ -308,7 +308,7 @@ impl Noise {
         };
         let who = *self.dice.one_of(&WORDS);
         let mut payload = json!({"callsid": call, "sdp": sdp(who), "dtmf": "1w#", "twilio": {"params": "a=1"},
-            "media": {"audio": self.dice.below(4) != 0}, "messagetype": "m",
+            "media": {"audio": self.dice.below(4) != 0}, "messagetype": "user-defined-message",
             "voiceeventsid": format!("KX{}", self.dice.below(9)), "content": {"a": [1]},
             "token": "t", "reconnectTimeout": 60, "message": "m"});
         let version = *self.dice.one_of(&common::GENERATIONS);

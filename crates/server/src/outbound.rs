@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use model::trunk;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sip::Destination as Way;
 use sip::header::NameAddr;
 use sip::resolve::Resolution;
@@ -293,15 +294,33 @@ async fn ways(rim: &Rim, resolution: Resolution) -> Vec<(Transport, SocketAddr)>
     all
 }
 
+/// What stands in the user of an address only escaped (RFC 3261 section 25.1): a client's name may be an
+/// address of mail.
+const NOT_IN_USERS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'&')
+    .remove(b'=')
+    .remove(b'+')
+    .remove(b'$')
+    .remove(b',');
+
 /// The From header: the number or user as it is to be shown.
 fn caller(from: &str, host: &str) -> NameAddr {
     match Uri::parse(from) {
         Ok(uri) if from.starts_with("sip") => NameAddr::new(uri),
-        _ => NameAddr::new(Uri::sip(
-            Some(from.strip_prefix("client:").unwrap_or(from)),
-            host,
-            None,
-        )),
+        _ => {
+            let user = from.strip_prefix("client:").unwrap_or(from);
+            let user = utf8_percent_encode(user, NOT_IN_USERS).to_string();
+            NameAddr::new(Uri::sip(Some(&user), host, None))
+        }
     }
 }
 
@@ -321,6 +340,22 @@ fn custom_headers(text: &str) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_calls_can_be_written_into_an_address() {
+        for (from, shown) in [
+            ("+15550100001", "<sip:+15550100001@h>"),
+            ("client:alice", "<sip:alice@h>"),
+            (
+                "client:joe.doe@example.com",
+                "<sip:joe.doe%40example.com@h>",
+            ),
+            ("client:a<b>", "<sip:a%3Cb%3E@h>"),
+            ("sip:a@b", "<sip:a@b>"),
+        ] {
+            assert_eq!(caller(from, "h").to_string(), shown);
+        }
+    }
 
     #[test]
     fn only_custom_headers_can_be_set() {

@@ -334,7 +334,8 @@ impl Signalling {
         self.end(now, sid);
     }
 
-    /// Sends a call message to the devices that have or ring for a call and know messages (2.2).
+    /// Sends a call message to the devices that have or ring for a call, or call and know its name
+    /// already, and know messages (2.2).
     /// Its `call` and, if empty, its `voice_event_sid` are filled in. To how many it went.
     pub fn send_message(&mut self, sid: CallSid, mut message: Message) -> usize {
         if message.voice_event_sid.is_empty() {
@@ -350,7 +351,11 @@ impl Signalling {
             .iter()
             .filter(|part| {
                 part.sdk.knows_messages()
-                    && matches!(part.state, State::Active(_) | State::Offered(_))
+                    && match &part.state {
+                        State::Active(_) | State::Offered(_) => true,
+                        State::Dialling(dialling) => dialling.rung,
+                        _ => false,
+                    }
             })
             .filter_map(|part| part.socket)
             .collect();

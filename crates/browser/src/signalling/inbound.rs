@@ -9,7 +9,7 @@ use crate::call::{Active, Call, Dialling, Origin, Part, Phase, Reinvite, State, 
 use crate::connection::Rate;
 use crate::error::{Fault, code};
 use crate::event::{DeviceId, Event, Invited, Oddity, Owner, SocketId};
-use crate::frame::{FromBrowser, Invite, Message, ToBrowser};
+use crate::frame::{FromBrowser, Invite, Message, ToBrowser, USER_DEFINED};
 use crate::late_answer::{LateAnswer, Reason, farewell};
 use crate::sdp::{Author, usable};
 use model::sid::CallSid;
@@ -416,19 +416,15 @@ impl Signalling {
             return;
         };
         let second = Duration::from_secs(1);
-        let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let event_sid = &message.voice_event_sid;
         let fault = if event_sid.is_empty() || event_sid.len() > 64 {
             Some((code::MALFORMED, "A message needs a voiceeventsid"))
         } else if call.messages.contains(event_sid) {
             None
-        } else if message.message_type.is_empty()
-            || message.message_type.len() > 64
-            || !message.message_type.chars().all(word)
-        {
+        } else if message.message_type != USER_DEFINED {
             Some((
                 code::MESSAGE_TYPE,
-                "A message type is a word of 1 to 64 letters, digits, '-', '_' and '.'",
+                "The type of a message is 'user-defined-message'",
             ))
         } else if message.content.to_string().len() > limits.message
             || message.content_type.len() > 128

@@ -334,8 +334,11 @@ impl Signalling {
         }
     }
 
+    /// Its page lives, for it echoes, and renews no more: generation 2 stops when a new token of its
+    /// has expired (31205), although the one before is still good.
     pub(super) fn registration_over(&mut self, socket: SocketId) {
         self.unregister(socket);
+        self.send(socket, &ToBrowser::Offline);
     }
 
     pub(super) fn token_over(&mut self, socket: SocketId) {

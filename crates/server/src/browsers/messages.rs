@@ -6,15 +6,13 @@ use std::collections::{HashMap, VecDeque};
 use api::browsers::{NotReached, Receipt, Subscribed, Subscription, UserDefinedMessage};
 use api::date::rfc2822;
 use browser::Message;
+use browser::frame::USER_DEFINED;
 use model::now::Now;
 use model::owed::Owed;
 use model::sid::{CallSid, UserDefinedMessageSubscriptionSid};
 
 use crate::drivers::switch::Node;
 
-/// The type of the messages that customers' servers send and get; others are between pages and
-/// their own extensions.
-const USER_DEFINED: &str = "user-defined-message";
 /// Most subscriptions of one call.
 const SUBSCRIPTIONS: usize = 10;
 /// Idempotency keys that are remembered of one call.
@@ -95,13 +93,15 @@ impl OfCall {
     }
 
     /// What is owed for a message from the page: a report to each subscriber.
-    fn report(&mut self, now: Now, call: CallSid, content: &str) -> Vec<Owed> {
+    fn report(&mut self, now: Now, call: CallSid, message: &Message) -> Vec<Owed> {
         self.received += 1;
         let parameters = |one: &Subscription| {
             [
                 ("AccountSid", one.account.to_string()),
                 ("CallSid", call.to_string()),
-                ("Content", content.to_owned()),
+                ("Sid", message.voice_event_sid.clone()),
+                ("Content", message.content.to_string()),
+                ("ContentType", message.content_type.clone()),
                 ("SequenceNumber", self.received.to_string()),
                 ("DateCreated", rfc2822(now.wall)),
             ]
@@ -167,11 +167,8 @@ impl Node {
 
     /// A page said something.
     pub fn message_received(&mut self, now: Now, call: CallSid, message: &Message) {
-        if message.message_type != USER_DEFINED {
-            return tracing::debug!(%call, kind = message.message_type, "call message");
-        }
         if let Some(of_call) = self.browsers.messages.calls.get_mut(&call) {
-            let owed = of_call.report(now, call, &message.content.to_string());
+            let owed = of_call.report(now, call, message);
             self.rim.owe(owed);
         }
     }
@@ -210,8 +207,15 @@ mod tests {
             instant: Instant::now(),
             wall: Wall(1_600_000_000_000_000),
         };
-        of_call.report(now, CALL, "1");
-        let owed = of_call.report(now, CALL, r#"{"a":1}"#);
+        let message = |content| Message {
+            call: CALL.to_string(),
+            content,
+            content_type: "application/json".to_owned(),
+            message_type: USER_DEFINED.to_owned(),
+            voice_event_sid: "KX1".to_owned(),
+        };
+        of_call.report(now, CALL, &message(1.into()));
+        let owed = of_call.report(now, CALL, &message(serde_json::json!({"a": 1})));
         let urls: Vec<_> = owed.iter().map(|owed| owed.url.as_str()).collect();
         assert_eq!(urls, ["https://app.test/1", "https://app.test/2"]);
         let value = |name: &str| {
@@ -219,13 +223,19 @@ mod tests {
             all.find(|(known, _)| known == name).map(|(_, v)| v.clone())
         };
         assert_eq!(value("Content").as_deref(), Some(r#"{"a":1}"#));
+        assert_eq!(value("ContentType").as_deref(), Some("application/json"));
+        assert_eq!(value("Sid").as_deref(), Some("KX1"));
         assert_eq!(value("SequenceNumber").as_deref(), Some("2"));
         let date = "Sun, 13 Sep 2020 12:26:40 +0000";
         assert_eq!(value("DateCreated").as_deref(), Some(date));
         assert_eq!(value("CallSid"), Some(CALL.to_string()));
         assert!(messages.unsubscribe(CALL, subscription(1, None).sid));
         assert!(!messages.unsubscribe(CALL, subscription(1, None).sid));
-        assert_eq!(messages.of(CALL, |_| true).report(now, CALL, "2").len(), 1);
+        let last = message(2.into());
+        assert_eq!(
+            messages.of(CALL, |_| true).report(now, CALL, &last).len(),
+            1
+        );
     }
 
     #[test]
