@@ -196,7 +196,7 @@ export async function calls(lane, sdk) {
     await carol.until('call.accept');
     await alice.do('connect', { To: `client:${b}` });
     await bob.until('device.incoming');
-    assert.equal((await bob.do('parameters')).custom.order, 'forty two & more');
+    assert.deepEqual((await bob.do('parameters')).custom, { order: 'forty two & more', 'custom + name': '我不吃蛋 + 1', twice: '2' });
     // dial-14; generation 1 would take a description for the answer, and has no sound yet.
     if (sdk.generation === 2) await alice.hearsAll([440, 480], 'ringing tone');
     assert.ok(!(await alice.events()).some(({ name }) => name === 'call.accept'));

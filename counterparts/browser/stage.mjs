@@ -98,7 +98,7 @@ documents.set('/voice', (form) => {
   if (form.Direction === 'inbound' && !form.From.startsWith('client:')) return documents.get('/arriving')(form);
   if (to.startsWith('client:')) {
     const [identity] = to.slice(7).split('?');
-    return `<Response><Dial answerOnBridge="true" timeout="20" action="${base}/dialled"><Client statusCallback="${base}/child" statusCallbackEvent="initiated ringing answered completed"><Identity>${identity}</Identity><Parameter name="order" value="forty two &amp; more"/></Client></Dial></Response>`;
+    return `<Response><Dial answerOnBridge="true" timeout="20" action="${base}/dialled"><Client statusCallback="${base}/child" statusCallbackEvent="initiated ringing answered completed"><Identity>${identity}</Identity><Parameter name="order" value="forty two &amp; more"/><Parameter name="custom + name" value="我不吃蛋 + 1"/><Parameter name="twice" value="1"/><Parameter name="twice" value="2"/></Client></Dial></Response>`;
   }
   if (to.startsWith('whisper:')) {
     return `<Response><Dial answerOnBridge="true" action="${base}/dialled"><Client url="${base}/whisper/${to.slice(8)}">${to.slice(8)}</Client></Dial></Response>`;
