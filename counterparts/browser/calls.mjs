@@ -116,7 +116,7 @@ export async function calls(lane, sdk) {
       const alice = await open(a, 440, { device: edge ? { edge } : {} });
       const place = await alice.do('place');
       assert.equal(place.edge, edge ?? 'ashburn');
-      if (since(sdk, '2.1.0')) assert.deepEqual([place.identity, place.home], [a, '']);
+      if (since(sdk, '2.1.0')) assert.deepEqual([place.identity, place.home], [a, 'us1']);
       // What is changed later holds, too.
       if (edge && since(sdk, '2.0.0')) {
         await alice.do('change', { edge: 'dublin' });

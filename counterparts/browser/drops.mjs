@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { client, people, ring, SERVER, since, sleep, state, until } from './stage.mjs';
+import { client, people, ready, ring, SERVER, since, sleep, state, token, until } from './stage.mjs';
 
 export async function drops(lane, sdk) {
   const [a, b] = people(sdk);
@@ -112,9 +112,25 @@ export async function drops(lane, sdk) {
   });
 }
 
-/** Takes half a minute, most of it waiting. */
+/** Takes a minute, most of it waiting. */
 export async function silence(lane, sdk) {
   const [a] = people(sdk);
+  // counterparts-60
+  if (since(sdk, '1.13.0')) {
+    await lane.test(sdk, 'passes the preflight test without a microphone, at the edge that it names: it speaks what it loads from here', async (open) => {
+      const alice = await open(a, 440, { register: false });
+      // Its own microphone says nothing.
+      await alice.page.evaluate(() => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new Error('there is none'))));
+      const wanted = token(`${a}_preflight`, { application: ready.preflight_application_sid });
+      const { report, events } = await alice.do('preflight', wanted, { fakeMicInput: true, edge: 'dublin' });
+      assert.ok(report && events.at(-1) === 'completed', `${events}`);
+      assert.deepEqual([report.selectedEdge, report.edge], ['dublin', 'dublin']);
+      const levels = report.samples.map((sample) => sample.audioOutputLevel);
+      assert.ok(levels.length >= 4 && Math.max(...levels) > 1000, `heard back: ${levels}`);
+      assert.ok(alice.sounds.some(({ name, status }) => name === 'cowbell.mp3' && [200, 206].includes(status)), JSON.stringify(alice.sounds));
+    });
+  }
+
   // voice-client-9
   await lane.test(sdk, 'hears nothing of the server for 15 seconds: it connects anew, and its call goes on', async (open) => {
     const alice = await open(a, 440);

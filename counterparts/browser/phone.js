@@ -221,10 +221,10 @@
       watch(await (Twilio.Call ? device.connect({ params, ...options }) : device.connect(params)));
     },
     /** Runs the SDK's own test of a line to its end: its report, and the events on the way. */
-    preflight(token) {
+    preflight(token, options) {
       const seen = [];
       return new Promise((done) => {
-        const test = Twilio.Device.runPreflight(token);
+        const test = Twilio.Device.runPreflight(token, options);
         for (const name of ['connected', 'sample', 'warning']) test.on(name, () => seen.push(name));
         test.on('completed', (report) => done({ report, events: [...seen, 'completed'] }));
         test.on('failed', (error) => done({ events: [...seen, `failed: ${error?.code} ${error?.message ?? error}`] }));

@@ -104,7 +104,8 @@ impl Way {
     pub fn home(&self) -> String {
         match self {
             Way::Unknown => NOWHERE.to_owned(),
-            Way::Theirs(_) => String::new(),
+            // Its certificate is ours too; an empty one would do, but upstream's never is.
+            Way::Theirs(_) => "us1".to_owned(),
             Way::Own(host) | Way::Edge(host) => format!("{host}/insights?h="),
         }
     }
@@ -137,8 +138,8 @@ mod tests {
             ("Voice.example.com", "voice.example.com/insights?h="),
             ("localhost:8461", "localhost:8461/insights?h="),
             ("voice-js.localhost:8461", "localhost:8461/insights?h="),
-            ("chunderw-vpc-gll.twilio.com", ""),
-            ("voice-js.roaming.twilio.com:443", ""),
+            ("chunderw-vpc-gll.twilio.com", "us1"),
+            ("voice-js.roaming.twilio.com:443", "us1"),
             ("127.0.0.1:8461", NOWHERE),
             ("[::1]:8461", NOWHERE),
             ("", NOWHERE),

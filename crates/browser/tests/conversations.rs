@@ -717,7 +717,7 @@ fn who_was_given_a_host_goes_nowhere_else() {
             "ashburn",
         ),
         // The vendor's own names lead here, all of them.
-        ("2.5.0", "voice-js.roaming.twilio.com", "", "ashburn"),
+        ("2.5.0", "voice-js.roaming.twilio.com", "us1", "ashburn"),
         ("2.5.0", "192.0.2.1:8461", "invalid/insights?h=", "ashburn"),
     ] {
         assert_eq!(
