@@ -339,35 +339,23 @@ impl Peer {
         self.agreed.as_ref()
     }
 
-    /// Whether a datagram is for this peer: it names our fragment, or comes from where the browser
-    /// has proven to be. Anything else, a stranger's DTLS hello above all, is none of ours.
-    pub fn accepts(&self, now: Instant, from: Path, bytes: &[u8]) -> bool {
-        match Receive::new(from.protocol(), from.address, self.local, bytes) {
-            Ok(receive) => self.rtc.accepts(&Input::Receive(now, receive)),
-            Err(_) => false,
-        }
-    }
-
-    /// Whether a datagram that it [accepts](Self::accepts) fits the handshake: a hello that somebody
-    /// else has sent in the browser's name does not.
-    pub(crate) fn admits(&mut self, bytes: &[u8]) -> bool {
-        self.role.admits(bytes)
-    }
-
-    /// Takes a datagram that it [accepts](Self::accepts).
-    pub fn handle_datagram(&mut self, now: Instant, from: Path, bytes: &[u8]) {
+    /// Takes a datagram if it is for this peer: it names our fragment, or comes from where the browser
+    /// has proven to be, and fits the handshake. Anything else, a stranger's DTLS hello above all, is
+    /// none of ours, nor is a hello that somebody else has sent in the browser's name.
+    pub fn handle_datagram(&mut self, now: Instant, from: Path, bytes: &[u8]) -> bool {
         let Ok(receive) = Receive::new(from.protocol(), from.address, self.local, bytes) else {
-            return;
+            return false;
         };
         let input = Input::Receive(now, receive);
-        if !self.rtc.accepts(&input) {
-            return;
+        if !self.rtc.accepts(&input) || !self.role.admits(bytes) {
+            return false;
         }
         if let Some(reply) = self.role_conflict(bytes) {
             self.conflict = Some((from, reply));
         } else if self.rtc.handle_input(input).is_err() {
             self.closed = true;
         }
+        true
     }
 
     /// The answer to a request of a browser that believes itself controlled, as with the SDKs' option

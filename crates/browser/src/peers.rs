@@ -30,14 +30,20 @@ struct Entry {
     addresses: VecDeque<Path>,
 }
 
+/// What is to be done, and when to look again.
+#[derive(Default)]
+struct Agenda {
+    waiting: BTreeSet<(Instant, PeerId)>,
+    outputs: VecDeque<(PeerId, Output)>,
+}
+
 /// All peers of one socket.
 #[derive(Default)]
 pub struct Peers {
     entries: HashMap<PeerId, Entry>,
     by_fragment: HashMap<String, PeerId>,
     by_address: HashMap<Path, PeerId>,
-    waiting: BTreeSet<(Instant, PeerId)>,
-    outputs: VecDeque<(PeerId, Output)>,
+    agenda: Agenda,
 }
 
 impl std::fmt::Debug for Peers {
@@ -51,33 +57,29 @@ impl Peers {
     pub fn insert(&mut self, now: Instant, id: PeerId, mut peer: Peer) {
         let fragment = peer.fragment();
         self.by_fragment.insert(fragment.clone(), id);
-        self.entries.insert(
-            id,
-            Entry {
-                peer,
-                fragment,
-                wait: None,
-                addresses: VecDeque::new(),
-            },
-        );
-        self.advance(now, id);
+        let mut entry = Entry {
+            peer,
+            fragment,
+            wait: None,
+            addresses: VecDeque::new(),
+        };
+        entry.advance(now, id, &mut self.agenda);
+        self.entries.insert(id, entry);
     }
 
     /// Ends a peer and forgets it; its goodbyes are left to be polled.
     pub fn remove(&mut self, now: Instant, id: PeerId) {
-        if let Some(entry) = self.entries.get_mut(&id) {
-            entry.peer.close();
-        }
-        self.advance(now, id);
-        let Some(entry) = self.entries.remove(&id) else {
+        let Some(mut entry) = self.entries.remove(&id) else {
             return;
         };
+        entry.peer.close();
+        entry.advance(now, id, &mut self.agenda);
         self.by_fragment.remove(&entry.fragment);
         for address in entry.addresses {
             self.by_address.remove(&address);
         }
         if let Some(at) = entry.wait {
-            self.waiting.remove(&(at, id));
+            self.agenda.waiting.remove(&(at, id));
         }
     }
 
@@ -101,7 +103,7 @@ impl Peers {
             self.by_fragment.insert(fragment.clone(), id);
             entry.fragment = fragment;
         }
-        self.advance(now, id);
+        entry.advance(now, id, &mut self.agenda);
         Ok(answer)
     }
 
@@ -127,10 +129,14 @@ impl Peers {
             return false;
         };
         // Only what proves to know the password is taken, and only then is its source remembered.
-        if !entry.peer.accepts(now, from, bytes) || !entry.peer.admits(bytes) {
+        if !entry.peer.handle_datagram(now, from, bytes) {
             return false;
         }
-        if self.by_address.get(&from) != Some(&id) {
+        if !(is_sound(bytes) && entry.hear(id, &mut self.agenda)) {
+            entry.advance(now, id, &mut self.agenda);
+        }
+        // Nothing but a request can come from where nothing came from before.
+        if is_request(bytes) && self.by_address.get(&from) != Some(&id) {
             if entry.addresses.len() == ADDRESSES
                 && let Some(oldest) = entry.addresses.pop_front()
             {
@@ -144,10 +150,6 @@ impl Peers {
                 before.addresses.retain(|address| *address != from);
             }
         }
-        if let Some(entry) = self.entries.get_mut(&id) {
-            entry.peer.handle_datagram(now, from, bytes);
-        }
-        self.advance(now, id);
         true
     }
 
@@ -157,62 +159,96 @@ impl Peers {
             entry.peer.send(now, packet);
             // The queue inside hands a packet out when it is told the time.
             entry.peer.handle_timeout(now);
-            self.advance(now, id);
+            entry.advance(now, id, &mut self.agenda);
         }
     }
 
     /// When [`Peers::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.waiting.first().map(|(at, _)| *at)
+        self.agenda.waiting.first().map(|(at, _)| *at)
     }
 
     /// Lets time pass for those whose time has come.
     pub fn handle_timeout(&mut self, now: Instant) {
         // Each once: a peer that asks for the same moment again waits for the next turn.
         for _ in 0..self.entries.len() {
-            let Some(&(at, id)) = self.waiting.first() else {
+            let Some(&(at, id)) = self.agenda.waiting.first() else {
                 return;
             };
             if at > now {
                 return;
             }
-            if let Some(entry) = self.entries.get_mut(&id) {
-                entry.peer.handle_timeout(now);
-            }
-            self.advance(now, id);
+            let Some(entry) = self.entries.get_mut(&id) else {
+                self.agenda.waiting.pop_first();
+                continue;
+            };
+            entry.peer.handle_timeout(now);
+            entry.advance(now, id, &mut self.agenda);
         }
     }
 
     /// What is to be done next, and for whom. Never [`Output::Wait`].
     pub fn poll_output(&mut self) -> Option<(PeerId, Output)> {
-        self.outputs.pop_front()
+        self.agenda.outputs.pop_front()
+    }
+}
+
+impl Entry {
+    /// Takes a packet that has come, and leaves to the next turn what else there may be: reports, which
+    /// have time until then. False if there is no packet and no next turn that is known of.
+    fn hear(&mut self, id: PeerId, agenda: &mut Agenda) -> bool {
+        while self.wait.is_some() {
+            match self.peer.poll_output() {
+                None | Some(Output::Wait(_)) => return false,
+                Some(output) => {
+                    let heard = matches!(output, Output::Packet(_));
+                    agenda.outputs.push_back((id, output));
+                    if heard {
+                        return true;
+                    }
+                }
+            }
+        }
+        false
     }
 
-    /// Takes a peer's outputs and notes when it wants to be woken.
-    fn advance(&mut self, now: Instant, id: PeerId) {
-        let Some(entry) = self.entries.get_mut(&id) else {
-            return;
-        };
-        if let Some(at) = entry.wait.take() {
-            self.waiting.remove(&(at, id));
-        }
-        while let Some(output) = entry.peer.poll_output() {
+    /// Takes the peer's outputs and notes when it wants to be woken.
+    fn advance(&mut self, now: Instant, id: PeerId, agenda: &mut Agenda) {
+        let mut wait = None;
+        while let Some(output) = self.peer.poll_output() {
             if let Output::Wait(at) = output {
                 // Never in the past, which would be asked for over and over again.
-                let at = at.max(now);
-                entry.wait = Some(at);
-                self.waiting.insert((at, id));
-                return;
+                wait = Some(at.max(now));
+                break;
             }
-            self.outputs.push_back((id, output));
+            agenda.outputs.push_back((id, output));
+        }
+        // Most packets change nothing about it.
+        if wait != self.wait {
+            if let Some(before) = self.wait {
+                agenda.waiting.remove(&(before, id));
+            }
+            if let Some(at) = wait {
+                agenda.waiting.insert((at, id));
+            }
+            self.wait = wait;
         }
     }
 }
 
+/// Whether it is a STUN binding request (RFC 8489 section 5).
+fn is_request(bytes: &[u8]) -> bool {
+    bytes.len() >= 20 && bytes[..2] == [0, 1] && bytes[4..8] == COOKIE
+}
+
+/// Whether it is SRTP, and not SRTCP (RFC 7983 section 7, RFC 5761 section 4).
+fn is_sound(bytes: &[u8]) -> bool {
+    matches!(bytes, [128..=191, kind, ..] if !(192..=223).contains(kind))
+}
+
 /// The user name of a STUN binding request (RFC 8489 section 5); `None` for anything else.
 fn stun_username(bytes: &[u8]) -> Option<&str> {
-    let header = bytes.get(..20)?;
-    if header[..2] != [0, 1] || header[4..8] != COOKIE {
+    if !is_request(bytes) {
         return None;
     }
     let mut rest = &bytes[20..];

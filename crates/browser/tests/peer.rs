@@ -137,8 +137,8 @@ impl Line {
                     str0m::Output::Transmit(transmit) => {
                         moved = true;
                         let bytes: Vec<u8> = transmit.contents.into();
-                        assert!(self.peer.accepts(self.now, self.at.into(), &bytes));
-                        self.peer.handle_datagram(self.now, self.at.into(), &bytes);
+                        let taken = self.peer.handle_datagram(self.now, self.at.into(), &bytes);
+                        assert!(taken);
                     }
                     str0m::Output::Event(Event::RtpPacket(packet)) => self
                         .heard
@@ -343,8 +343,7 @@ fn strangers_are_not_listened_to() {
     let hello = [&[22, 254, 253][..], &[0; 60]].concat();
     let sound = [&[0x80, 0][..], &[0; 170]].concat();
     for bytes in [&hello, &sound] {
-        assert!(!line.peer.accepts(line.now, stranger.into(), bytes));
-        line.peer.handle_datagram(line.now, stranger.into(), bytes);
+        assert!(!line.peer.handle_datagram(line.now, stranger.into(), bytes));
     }
     line.speak_both_ways();
 }
