@@ -9,6 +9,13 @@
     reason = "in a measurement, a panic is the report"
 )]
 
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "no browser takes part, and its tests use more of it"
+)]
+#[path = "../src/drivers/datagrams.rs"]
+mod datagrams;
 #[allow(dead_code, reason = "no browser takes part")]
 #[path = "../src/drivers/ice_tcp.rs"]
 mod ice_tcp;

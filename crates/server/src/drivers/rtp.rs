@@ -25,6 +25,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Poll, Token, Waker};
 use tokio::sync::oneshot;
 
+use super::datagrams::Inbox;
 use super::port_pool::{Lease, Sockets};
 use super::webrtc::{self, About, Bound, Browsers, Impairments, Link};
 
@@ -44,6 +45,9 @@ const BATCH: usize = 128;
 /// of a socket that holds more, which is cheaper than asking each socket whether it is empty;
 /// elsewhere it does not, and the socket has to be emptied. A flood is cut off after this many.
 const FAIR: usize = if LEVEL { 1 } else { 2048 };
+/// Reads from the socket of all browsers before the others get their turn: as many datagrams as a
+/// batch has sockets.
+const SHARED: usize = 8;
 /// A thread with more packets than this in a tick's time (those of 150 calls) lets them gather
 /// before it looks again: waking up costs nearly as much as passing on a packet.
 const MANY: u32 = 300;
@@ -132,6 +136,7 @@ impl MediaThread {
                     free: Vec::new(),
                     index: PortMap::default(),
                     packet: Box::new([0; LARGEST]),
+                    inbox: Inbox::default(),
                     orders: VecDeque::new(),
                     awaited: None,
                     arrived: Vec::new(),
@@ -250,6 +255,8 @@ struct Room {
     index: PortMap<usize>,
     /// The packet being handled.
     packet: Box<[u8; LARGEST]>,
+    /// What the browsers have sent.
+    inbox: Inbox,
     /// Orders not yet carried out, because a port is on its way here.
     orders: VecDeque<Order>,
     awaited: Option<PortId>,
@@ -436,12 +443,13 @@ impl Room {
     }
 
     fn receive_browsers(&mut self, report: &mut impl FnMut(Report)) {
-        // On a level poll whatever is left is told of again; see FAIR.
-        for _ in 0..FAIR {
-            let more = self
-                .browsers
-                .as_mut()
-                .is_some_and(|browsers| browsers.receive(BATCH));
+        // Whatever is left is told of again on a level poll; see FAIR.
+        for _ in 0..FAIR.max(SHARED) {
+            let Some(browsers) = &mut self.browsers else {
+                return;
+            };
+            let more = browsers.receive(&mut self.inbox);
+            self.received += self.inbox.count() as u32;
             self.settle_browsers(report);
             // What came for a browser's partner leaves before more is read.
             self.transmit();

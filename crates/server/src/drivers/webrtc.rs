@@ -13,8 +13,8 @@ use browser::quality::Sample;
 use media::PortId;
 use model::sid::{AccountSid, CallSid};
 
+use super::datagrams::{self, Inbox, Leaving};
 use super::ice_tcp::Streams;
-use super::rtp::LARGEST;
 
 /// Bytes that the kernel keeps for us while we are busy: all browsers share this socket.
 const BUFFER: usize = 4 << 20;
@@ -94,6 +94,8 @@ pub trait Room {
 /// The socket and everybody behind it.
 pub struct Browsers {
     socket: UdpSocket,
+    /// What is sent once everything is settled.
+    leaving: Vec<Leaving>,
     streams: Streams,
     peers: Peers,
     legs: HashMap<PortId, Leg>,
@@ -118,6 +120,7 @@ impl Browsers {
         options.set_send_buffer_size(BUFFER)?;
         Ok(Self {
             socket,
+            leaving: Vec::new(),
             streams: Streams::new(listener)?,
             peers: Peers::default(),
             legs: HashMap::new(),
@@ -204,22 +207,14 @@ impl Browsers {
         self.peers.send(now, PeerId(port.0), packet);
     }
 
-    /// Reads what has come. At most `most` datagrams, so that other ports get their turn; says
-    /// whether there may be more.
-    pub fn receive(&mut self, most: usize) -> bool {
-        let mut datagram = [0; LARGEST];
-        for _ in 0..most {
-            match self.socket.recv_from(&mut datagram) {
-                Ok((length, from)) => {
-                    let (now, from) = (Instant::now(), canonical(from));
-                    self.arrived(now, from.into(), &datagram[..length]);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-                // ICMP unreachable of an earlier packet surfaces here; the next read goes on.
-                Err(_) => {}
-            }
+    /// Reads what has come, but no more than one call takes; whether there may be more.
+    pub fn receive(&mut self, inbox: &mut Inbox) -> bool {
+        let more = inbox.read(&self.socket);
+        let now = Instant::now();
+        for (from, datagram) in inbox.datagrams() {
+            self.arrived(now, canonical(from).into(), datagram);
         }
-        true
+        more
     }
 
     /// Reads what has come on streams.
@@ -277,7 +272,7 @@ impl Browsers {
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(held) = self.line.due(now) {
             match held {
-                Held::To(to, bytes) => self.put(to, &bytes),
+                Held::To(to, bytes) => self.put(to, bytes),
                 Held::From(from, bytes) => self.take(now, from, &bytes),
             }
         }
@@ -312,6 +307,7 @@ impl Browsers {
                 Output::Wait(_) => {}
             }
         }
+        datagrams::send(&self.socket, &mut self.leaving);
         for leg in self.over.drain(..) {
             room.measured(leg.about, leg.samples);
         }
@@ -331,14 +327,13 @@ impl Browsers {
             }
             return;
         }
-        self.put(to, &bytes);
+        self.put(to, bytes);
     }
 
-    fn put(&mut self, to: Path, bytes: &[u8]) {
+    fn put(&mut self, to: Path, bytes: Vec<u8>) {
         match to.transport {
-            // A full send buffer costs this packet, as the network would.
-            Transport::Udp => drop(self.socket.send_to(bytes, to.address)),
-            Transport::Tcp => self.streams.send(to.address, bytes),
+            Transport::Udp => self.leaving.push((to.address, bytes)),
+            Transport::Tcp => self.streams.send(to.address, &bytes),
         }
     }
 }
