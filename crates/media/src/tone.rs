@@ -49,6 +49,10 @@ const fn pause(ms: u32) -> Part {
     part(0, 0, ms)
 }
 
+const fn tone(name: &'static str, cadence: &'static [Part]) -> Tone {
+    Tone { name, cadence }
+}
+
 /// Peak of one sine of a tone: about -16 dBm0 each, as loud as a network's own tones.
 const TONE_LEVEL: f32 = 4000.0;
 /// How far a modulated tone swells and ebbs, of its level.
@@ -58,214 +62,51 @@ const DTMF_LEVEL: f32 = 7000.0;
 
 /// Every tone we know. `<Dial ringTone>` names countries by ISO 3166 code; their tones are those of
 /// ITU-T E.180 supplement 2, `us-old` that of the exchanges before the precise tone plan.
+#[rustfmt::skip]
 pub const TONES: &[Tone] = &[
-    Tone {
-        name: "ringback-us",
-        cadence: &[part(440, 480, 2000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-at",
-        cadence: &[part(420, 0, 1000), pause(5000)],
-    },
-    Tone {
-        name: "ringback-au",
-        cadence: &[
-            modulated(425, 25, 400),
-            pause(200),
-            modulated(425, 25, 400),
-            pause(2000),
-        ],
-    },
-    Tone {
-        name: "ringback-be",
-        cadence: &[part(425, 0, 1000), pause(3000)],
-    },
-    Tone {
-        name: "ringback-bg",
-        cadence: &[part(425, 0, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-br",
-        cadence: &[part(425, 0, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-ch",
-        cadence: &[part(425, 0, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-cl",
-        cadence: &[part(400, 0, 1000), pause(3000)],
-    },
-    Tone {
-        name: "ringback-cn",
-        cadence: &[part(450, 0, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-cz",
-        cadence: &[part(425, 0, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-de",
-        cadence: &[part(425, 0, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-dk",
-        cadence: &[part(425, 0, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-ee",
-        cadence: &[part(425, 0, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-es",
-        cadence: &[part(425, 0, 1500), pause(3000)],
-    },
-    Tone {
-        name: "ringback-fi",
-        cadence: &[part(425, 0, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-fr",
-        cadence: &[part(440, 0, 1500), pause(3500)],
-    },
-    Tone {
-        name: "ringback-gr",
-        cadence: &[part(425, 0, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-hu",
-        cadence: &[part(425, 0, 1250), pause(3750)],
-    },
-    Tone {
-        name: "ringback-il",
-        cadence: &[part(400, 0, 1000), pause(3000)],
-    },
-    Tone {
-        name: "ringback-in",
-        cadence: &[
-            modulated(400, 25, 400),
-            pause(200),
-            modulated(400, 25, 400),
-            pause(2000),
-        ],
-    },
-    Tone {
-        name: "ringback-it",
-        cadence: &[part(425, 0, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-jp",
-        cadence: &[modulated(400, 16, 1000), pause(2000)],
-    },
-    Tone {
-        name: "ringback-lt",
-        cadence: &[part(425, 0, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-mx",
-        cadence: &[part(425, 0, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-my",
-        cadence: &[
-            part(425, 0, 400),
-            pause(200),
-            part(425, 0, 400),
-            pause(2000),
-        ],
-    },
-    Tone {
-        name: "ringback-nl",
-        cadence: &[part(425, 0, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-no",
-        cadence: &[part(425, 0, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-nz",
-        cadence: &[
-            part(400, 450, 400),
-            pause(200),
-            part(400, 450, 400),
-            pause(2000),
-        ],
-    },
-    Tone {
-        name: "ringback-ph",
-        cadence: &[part(425, 480, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-pl",
-        cadence: &[part(425, 0, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-pt",
-        cadence: &[part(425, 0, 1000), pause(5000)],
-    },
-    Tone {
-        name: "ringback-ru",
-        cadence: &[part(425, 0, 800), pause(3200)],
-    },
-    Tone {
-        name: "ringback-se",
-        cadence: &[part(425, 0, 1000), pause(5000)],
-    },
-    Tone {
-        name: "ringback-sg",
-        cadence: &[
-            modulated(425, 24, 400),
-            pause(200),
-            modulated(425, 24, 400),
-            pause(2000),
-        ],
-    },
-    Tone {
-        name: "ringback-th",
-        cadence: &[part(400, 0, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-tw",
-        cadence: &[part(440, 480, 1000), pause(2000)],
-    },
-    Tone {
-        name: "ringback-uk",
-        cadence: &[
-            part(400, 450, 400),
-            pause(200),
-            part(400, 450, 400),
-            pause(2000),
-        ],
-    },
-    Tone {
-        name: "ringback-us-old",
-        cadence: &[modulated(420, 40, 2000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-ve",
-        cadence: &[part(425, 0, 1000), pause(4000)],
-    },
-    Tone {
-        name: "ringback-za",
-        cadence: &[
-            modulated(400, 33, 400),
-            pause(200),
-            modulated(400, 33, 400),
-            pause(2000),
-        ],
-    },
-    Tone {
-        name: "busy",
-        cadence: &[part(480, 620, 500), pause(500)],
-    },
-    Tone {
-        name: "congestion",
-        cadence: &[part(480, 620, 250), pause(250)],
-    },
-    Tone {
-        name: "beep",
-        cadence: &[part(1000, 0, 400)],
-    },
+    tone("ringback-us", &[part(440, 480, 2000), pause(4000)]),
+    tone("ringback-at", &[part(420, 0, 1000), pause(5000)]),
+    tone("ringback-au", &[modulated(425, 25, 400), pause(200), modulated(425, 25, 400), pause(2000)]),
+    tone("ringback-be", &[part(425, 0, 1000), pause(3000)]),
+    tone("ringback-bg", &[part(425, 0, 1000), pause(4000)]),
+    tone("ringback-br", &[part(425, 0, 1000), pause(4000)]),
+    tone("ringback-ch", &[part(425, 0, 1000), pause(4000)]),
+    tone("ringback-cl", &[part(400, 0, 1000), pause(3000)]),
+    tone("ringback-cn", &[part(450, 0, 1000), pause(4000)]),
+    tone("ringback-cz", &[part(425, 0, 1000), pause(4000)]),
+    tone("ringback-de", &[part(425, 0, 1000), pause(4000)]),
+    tone("ringback-dk", &[part(425, 0, 1000), pause(4000)]),
+    tone("ringback-ee", &[part(425, 0, 1000), pause(4000)]),
+    tone("ringback-es", &[part(425, 0, 1500), pause(3000)]),
+    tone("ringback-fi", &[part(425, 0, 1000), pause(4000)]),
+    tone("ringback-fr", &[part(440, 0, 1500), pause(3500)]),
+    tone("ringback-gr", &[part(425, 0, 1000), pause(4000)]),
+    tone("ringback-hu", &[part(425, 0, 1250), pause(3750)]),
+    tone("ringback-il", &[part(400, 0, 1000), pause(3000)]),
+    tone("ringback-in", &[modulated(400, 25, 400), pause(200), modulated(400, 25, 400), pause(2000)]),
+    tone("ringback-it", &[part(425, 0, 1000), pause(4000)]),
+    tone("ringback-jp", &[modulated(400, 16, 1000), pause(2000)]),
+    tone("ringback-lt", &[part(425, 0, 1000), pause(4000)]),
+    tone("ringback-mx", &[part(425, 0, 1000), pause(4000)]),
+    tone("ringback-my", &[part(425, 0, 400), pause(200), part(425, 0, 400), pause(2000)]),
+    tone("ringback-nl", &[part(425, 0, 1000), pause(4000)]),
+    tone("ringback-no", &[part(425, 0, 1000), pause(4000)]),
+    tone("ringback-nz", &[part(400, 450, 400), pause(200), part(400, 450, 400), pause(2000)]),
+    tone("ringback-ph", &[part(425, 480, 1000), pause(4000)]),
+    tone("ringback-pl", &[part(425, 0, 1000), pause(4000)]),
+    tone("ringback-pt", &[part(425, 0, 1000), pause(5000)]),
+    tone("ringback-ru", &[part(425, 0, 800), pause(3200)]),
+    tone("ringback-se", &[part(425, 0, 1000), pause(5000)]),
+    tone("ringback-sg", &[modulated(425, 24, 400), pause(200), modulated(425, 24, 400), pause(2000)]),
+    tone("ringback-th", &[part(400, 0, 1000), pause(4000)]),
+    tone("ringback-tw", &[part(440, 480, 1000), pause(2000)]),
+    tone("ringback-uk", &[part(400, 450, 400), pause(200), part(400, 450, 400), pause(2000)]),
+    tone("ringback-us-old", &[modulated(420, 40, 2000), pause(4000)]),
+    tone("ringback-ve", &[part(425, 0, 1000), pause(4000)]),
+    tone("ringback-za", &[modulated(400, 33, 400), pause(200), modulated(400, 33, 400), pause(2000)]),
+    tone("busy", &[part(480, 620, 500), pause(500)]),
+    tone("congestion", &[part(480, 620, 250), pause(250)]),
+    tone("beep", &[part(1000, 0, 400)]),
 ];
 
 impl Tone {

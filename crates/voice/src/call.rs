@@ -280,20 +280,7 @@ impl Course {
                 if outgoing::is_unreachable(sip_status, code) && self.place_elsewhere(cx) {
                     return;
                 }
-                let mut ending = Ending::new(status::refused(sip_status)).sip(sip_status);
-                if ending.unanswered == CallStatus::Failed {
-                    let code = code.unwrap_or(status::code_of(sip_status));
-                    let text = match code {
-                        13214 => format!(
-                            "{} may not be shown to the telephone network: set callerId to a number that you own or have verified",
-                            cx.body.record.from
-                        ),
-                        _ => format!(
-                            "The called party could not be reached: SIP status {sip_status}"
-                        ),
-                    };
-                    ending = ending.error(code, text);
-                }
+                let ending = unreachable(sip_status, code, &cx.body.record.from);
                 self.refuse(ending, cx);
             }
             LegEvent::HungUp => {
@@ -329,17 +316,21 @@ impl Course {
             } => {
                 if cx.body.playback == Some(playback) {
                     cx.body.playback = None;
-                    let unreachable = (11000..12000).contains(&code);
-                    if unreachable && matches!(self.doing, Doing::Verb(_)) {
-                        // Audio that cannot be had is a failure of the document (contract 4.3).
-                        self.abandon(cx);
-                        self.failed(code, message, None, false, cx);
-                    } else {
-                        cx.alert(code, true, message);
-                        self.playback_ended(cx);
-                    }
+                    self.playback_failed(code, message, cx);
                 }
             }
+        }
+    }
+
+    /// Audio that cannot be had is a failure of the document (contract 4.3).
+    fn playback_failed(&mut self, code: u32, message: String, cx: &mut Cx) {
+        let unreachable = (11000..12000).contains(&code);
+        if unreachable && matches!(self.doing, Doing::Verb(_)) {
+            self.abandon(cx);
+            self.failed(code, message, None, false, cx);
+        } else {
+            cx.alert(code, true, message);
+            self.playback_ended(cx);
         }
     }
 
@@ -810,6 +801,23 @@ impl Course {
         );
         self.finish(Vec::new(), cx);
     }
+}
+
+/// The end of a call whose party could not be reached.
+fn unreachable(sip_status: u16, code: Option<u32>, from: &str) -> Ending {
+    let mut ending = Ending::new(status::refused(sip_status)).sip(sip_status);
+    if ending.unanswered == CallStatus::Failed {
+        let code = code.unwrap_or(status::code_of(sip_status));
+        let text = match code {
+            13214 => format!(
+                "{} may not be shown to the telephone network: set callerId to a number that you own or have verified",
+                from
+            ),
+            _ => format!("The called party could not be reached: SIP status {sip_status}"),
+        };
+        ending = ending.error(code, text);
+    }
+    ending
 }
 
 fn outcome(body: &Body) -> Outcome {

@@ -11,7 +11,7 @@ use store::ApplicationFilter;
 use crate::ask::{Ask, Reply};
 use crate::date::rfc2822;
 use crate::error::Refusal;
-use crate::form::Form;
+use crate::form::{Form, shorten};
 use crate::page;
 use crate::render::{Answer, Listing};
 use crate::router::not_found;
@@ -104,6 +104,26 @@ impl Wanted {
             self.public_application_connect_enabled,
         );
     }
+}
+
+/// The application that the parameter `name` says, if it is one of this account.
+pub(crate) async fn named(
+    ask: &Ask,
+    name: &str,
+    text: &str,
+    code: ErrorCode,
+) -> Result<Application, Refusal> {
+    let refused = || {
+        let text = shorten(text);
+        Refusal::new(
+            code,
+            format!("{name} {text} is not an application of this account"),
+        )
+    };
+    let sid: ApplicationSid = text.parse().map_err(|_| refused())?;
+    let applications = ask.app.store.applications();
+    let found = applications.find(ask.account_sid(), sid).await?;
+    found.ok_or_else(refused)
 }
 
 /// Overwrites a field if something was said.

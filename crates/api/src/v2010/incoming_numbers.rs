@@ -9,7 +9,7 @@ use model::sid::{AccountSid, ApplicationSid, PhoneNumberSid, TrunkSid};
 use serde_json::{Value, json};
 use store::{Change, PhoneNumberFilter};
 
-use super::applications::set;
+use super::applications::{self, set};
 use super::available_numbers;
 use super::calls::create::warning;
 use crate::ask::{Ask, Reply};
@@ -192,23 +192,9 @@ async fn application(ask: &Ask, name: &str) -> Result<Option<Option<ApplicationS
     if text.is_empty() {
         return Ok(Some(None));
     }
-    let refused = || {
-        Refusal::new(
-            ErrorCode::APPLICATION_NOT_ACCESSIBLE,
-            format!(
-                "{name} {} is not an application of this account",
-                shorten(text)
-            ),
-        )
-    };
-    let sid: ApplicationSid = text.parse().map_err(|_| refused())?;
-    let found = ask
-        .app
-        .store
-        .applications()
-        .find(ask.account_sid(), sid)
-        .await?;
-    Ok(Some(Some(found.ok_or_else(refused)?.sid)))
+    let code = ErrorCode::APPLICATION_NOT_ACCESSIBLE;
+    let application = applications::named(ask, name, text, code).await?;
+    Ok(Some(Some(application.sid)))
 }
 
 async fn trunk(ask: &Ask) -> Result<Option<Option<TrunkSid>>, Refusal> {

@@ -6,7 +6,7 @@
 use super::Signalling;
 use super::socket::error;
 use crate::call::{Active, Call, Dialling, Origin, Part, Phase, Reinvite, State, Told};
-use crate::connection::Rate;
+use crate::connection::{Connection, Listening, Rate};
 use crate::error::{Fault, code};
 use crate::event::{DeviceId, Event, Invited, Oddity, Owner, SocketId};
 use crate::frame::{FromBrowser, Invite, Message, ToBrowser, USER_DEFINED};
@@ -96,7 +96,6 @@ impl Signalling {
 
     /// A browser calls.
     fn invited(&mut self, socket: SocketId, invite: Invite) {
-        let limits = &self.config.limits;
         let Some(connection) = self.connections.get(&socket) else {
             return;
         };
@@ -116,37 +115,7 @@ impl Signalling {
             // Sent once more after a dropped socket.
             return self.invited_again(*sid, socket);
         }
-        let negotiates = connection.calls.iter().any(|sid| {
-            self.calls.get(sid).is_some_and(|call| {
-                call.parts
-                    .iter()
-                    .any(|p| p.socket == Some(socket) && matches!(p.state, State::Dialling(_)))
-            })
-        });
-        let refusal = match &listening.pass.outgoing {
-            _ if listening.refused.is_some() => listening.refused.clone(),
-            None => Some(Fault::new(
-                code::UNAUTHORIZED,
-                "The token does not allow outgoing calls; give it a TwiML application",
-            )),
-            Some(_) if !usable(&invite.sdp, limits.description) => Some(Fault::new(
-                code::DESCRIPTION,
-                "The session description has no audio or is too long",
-            )),
-            Some(_) if invite.params.len() > limits.parameters => Some(Fault::new(
-                code::PARAMETERS_TOO_LONG,
-                format!("At most {} bytes of parameters", limits.parameters),
-            )),
-            // H2: the page applies a description to whatever it negotiates.
-            Some(_) if negotiates => Some(Fault::new(
-                code::BUSY,
-                "Another call is being set up on this device",
-            )),
-            Some(_) if self.is_full(connection) || self.tables().calls >= limits.calls => Some(
-                Fault::new(code::UNAVAILABLE, "Too many calls; try again later"),
-            ),
-            Some(_) => None,
-        };
+        let refusal = self.refusal(socket, connection, listening, &invite);
         let outgoing = match (refusal, listening.pass.outgoing.clone()) {
             (None, Some(outgoing)) => outgoing,
             (fault, _) => {
@@ -192,6 +161,48 @@ impl Signalling {
             preflight: invite.preflight,
             sdk,
         })));
+    }
+
+    /// Why a browser may not make this call, if it may not.
+    fn refusal(
+        &self,
+        socket: SocketId,
+        connection: &Connection,
+        listening: &Listening,
+        invite: &Invite,
+    ) -> Option<Fault> {
+        let limits = &self.config.limits;
+        let negotiates = connection.calls.iter().any(|sid| {
+            self.calls.get(sid).is_some_and(|call| {
+                call.parts
+                    .iter()
+                    .any(|p| p.socket == Some(socket) && matches!(p.state, State::Dialling(_)))
+            })
+        });
+        match &listening.pass.outgoing {
+            _ if listening.refused.is_some() => listening.refused.clone(),
+            None => Some(Fault::new(
+                code::UNAUTHORIZED,
+                "The token does not allow outgoing calls; give it a TwiML application",
+            )),
+            Some(_) if !usable(&invite.sdp, limits.description) => Some(Fault::new(
+                code::DESCRIPTION,
+                "The session description has no audio or is too long",
+            )),
+            Some(_) if invite.params.len() > limits.parameters => Some(Fault::new(
+                code::PARAMETERS_TOO_LONG,
+                format!("At most {} bytes of parameters", limits.parameters),
+            )),
+            // H2: the page applies a description to whatever it negotiates.
+            Some(_) if negotiates => Some(Fault::new(
+                code::BUSY,
+                "Another call is being set up on this device",
+            )),
+            Some(_) if self.is_full(connection) || self.tables().calls >= limits.calls => Some(
+                Fault::new(code::UNAVAILABLE, "Too many calls; try again later"),
+            ),
+            Some(_) => None,
+        }
     }
 
     fn invited_again(&mut self, sid: CallSid, socket: SocketId) {

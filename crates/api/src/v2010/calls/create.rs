@@ -18,6 +18,7 @@ use crate::error::Refusal;
 use crate::form::{Form, party, shorten};
 use crate::live::{CallEvents, Instructions, Originate};
 use crate::render::Answer;
+use crate::v2010::applications;
 
 /// Longest `Twiml` (32018).
 const MAX_TWIML: usize = 4000;
@@ -179,7 +180,8 @@ async fn instructions(
 ) -> Result<(Instructions, Option<ApplicationSid>), Refusal> {
     let form = &ask.form;
     if let Some(text) = form.text("ApplicationSid") {
-        let application = application(ask, text).await?;
+        let code = ErrorCode::INVALID_APPLICATION_SID;
+        let application = applications::named(ask, "ApplicationSid", text, code).await?;
         let sid = application.sid;
         return Ok((of_application(application), Some(sid)));
     }
@@ -219,26 +221,6 @@ async fn instructions(
         status_callback_events: events(form, warnings),
     };
     Ok((instructions, None))
-}
-
-async fn application(ask: &Ask, text: &str) -> Result<Application, Refusal> {
-    let refused = || {
-        Refusal::new(
-            ErrorCode::INVALID_APPLICATION_SID,
-            format!(
-                "ApplicationSid {} is not an application of this account",
-                shorten(text)
-            ),
-        )
-    };
-    let sid: ApplicationSid = text.parse().map_err(|_| refused())?;
-    let found = ask
-        .app
-        .store
-        .applications()
-        .find(ask.account_sid(), sid)
-        .await?;
-    found.ok_or_else(refused)
 }
 
 /// An application's own URLs replace those of the request (contract 3.2, precedence).
