@@ -29,8 +29,10 @@ const LISTEN: Duration = Duration::from_secs(10);
 const CHECK: Duration = Duration::from_secs(10);
 /// How long a page may take to close its socket after `close`.
 const LEAVE: Duration = Duration::from_secs(5);
-/// A registration is renewed every 30 s; two may be missed.
-const REGISTRATION: Duration = Duration::from_secs(75);
+/// A registration is renewed every 30 s, and once a minute by a page that nobody looks at, whose
+/// browser lets its timers run no more often; one may be missed then. Who is dead echoes no line feed,
+/// and is found by that.
+const REGISTRATION: Duration = Duration::from_secs(135);
 /// How long a part in a call waits for a socket.
 const GRACE: Duration = Duration::from_secs(30);
 /// How long a page that closed its socket may take to be there again: it was loaded anew, or its

@@ -42,7 +42,13 @@ fn a_phone_registers_is_kept_and_leaves() {
 fn a_registration_that_is_not_renewed_ends() {
     let mut world = World::new();
     let socket = world.phone("1.15.1", "alice");
-    world.live(&[socket], 76);
+    // A page in the background renews once a minute.
+    for _ in 0..3 {
+        world.live(&[socket], 61);
+        world.say(socket, "register", json!({"media": {"audio": true}}));
+    }
+    assert!(world.heard(socket).is_empty() && world.happened().is_empty());
+    world.live(&[socket], 136);
     assert_eq!(world.happened(), ["Unregistered"]);
     assert_eq!(world.heard(socket), ["offline"], "the page knows");
     world.register(socket);
