@@ -229,6 +229,25 @@ export async function calls(lane, sdk) {
     assert.deepEqual(child.map((request) => request.form.CallStatus), ['initiated', 'ringing', 'in-progress', 'completed']);
   });
 
+  // voice-client-19
+  await it('learns that the other is busy, or not there, and was never answered', async (open) => {
+    const alice = await open(a, 440);
+    const bob = await open(b, 700);
+    for (const [whom, code, status] of [[b, 31486, 'busy'], [`nobody_${a}`, 31480, 'no-answer']]) {
+      await alice.do('connect', { To: 'reached', whom });
+      await alice.until('call.ringing');
+      if (whom === b) {
+        await bob.until('device.incoming');
+        await bob.do('reject');
+      }
+      const error = await alice.until('call.error');
+      assert.equal(error.detail.code, sdk.generation === 1 || since(sdk, '2.8.0') ? code : 31005);
+      await alice.until('call.disconnect');
+      await state(await alice.do('sid'), status);
+    }
+    assert.ok(!(await alice.names()).includes('call.accept'));
+  });
+
   // voice-client-9
   await it('keeps its call when the connection drops', async (open) => {
     const alice = await open(a, 440);

@@ -104,6 +104,7 @@ documents.set('/voice', (form) => {
     return `<Response><Dial answerOnBridge="true" action="${base}/dialled"><Client url="${base}/whisper/${to.slice(8)}">${to.slice(8)}</Client></Dial></Response>`;
   }
   if (to.startsWith('+')) return `<Response><Dial answerOnBridge="true" callerId="${ready.numbers.yours}"><Number>${to}</Number></Dial></Response>`;
+  if (to === 'reached') return `<Response><Dial answerOnBridge="true" timeout="20"><Client>${form.whom}</Client></Dial></Response>`;
   if (to.startsWith('sip:')) return `<Response><Dial answerOnBridge="true"><Sip>${to}</Sip></Dial></Response>`;
   if (to === 'digits') return `<Response><Gather numDigits="12" finishOnKey="" timeout="15" action="${base}/digits">${hum}</Gather></Response>`;
   if (to === 'bursts') return `<Response><Play loop="0">${base}/bursts.wav</Play></Response>`;
@@ -250,8 +251,10 @@ export class Lane {
         if (options.register ?? true) await page.until('device.ready', 20);
         return page;
       });
-      // What the server says must not make a page throw; the oldest do by themselves, once a second.
-      const thrown = open.flatMap((page) => page.log.filter((line) => line.startsWith('uncaught')));
+      // What the server says must not make a page throw. Of themselves the oldest do once a second, those before 2.1 when
+      // their connection drops or their token expires, and those up to 2.12 when one drops while a call rings.
+      const own = /^uncaught: (Error: Error|Error: \{"code":31205|TypeError: .*'getSDP'|.*getStats)/;
+      const thrown = open.flatMap((page) => page.log.filter((line) => line.startsWith('uncaught') && !own.test(line)));
       if (since(sdk, '1.7.3')) assert.deepEqual(thrown, []);
       console.log(`ok ${sdk.name} ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
     } catch (error) {

@@ -178,7 +178,8 @@ impl Node {
                     return;
                 };
                 if let Some(part) = &leg.browser {
-                    self.browsers.hang_up(now.instant, part, &Reason::HungUp);
+                    let reason = refusal(status).map_or(Reason::HungUp, Reason::Fault);
+                    self.browsers.hang_up(now.instant, part, &reason);
                 }
                 if let Some(dialog) = leg.dialog {
                     self.sip.reject(now.instant, dialog, status, "");
@@ -323,6 +324,18 @@ fn to_page(reason: &voice::effect::Reason) -> Reason {
             Reason::Fault(Fault::new(browser::error::code::CANCELLED, message.clone()))
         }
     }
+}
+
+/// What a page is told whose call is refused (`voice-client.md` 9.2); upstream has codes for some.
+fn refusal(sip_status: u16) -> Option<Fault> {
+    let (code, text) = match sip_status {
+        404 => (31404, "Not Found"),
+        408 | 480 => (31480, "Temporarily Unavailable"),
+        486 | 600 => (31486, "Busy Here"),
+        603 => (31603, "Decline"),
+        _ => return None,
+    };
+    Some(Fault::new(code, text))
 }
 
 /// Why a call ends, for a telephone (RFC 3326). Who was faster is not said: the words may be shown

@@ -71,6 +71,9 @@ pub(crate) struct Body {
     pub error: Option<(u32, String)>,
     /// Everybody who was called together with it, itself included.
     pub group: Vec<String>,
+    /// How its last `Dial` came to nothing, and with which SIP status: what a caller is told who was
+    /// not answered meanwhile.
+    pub dialled: Option<(CallStatus, u16)>,
     /// Why it came to nothing, if that was not its own doing.
     pub loss: Option<Loss>,
 }
@@ -169,6 +172,7 @@ impl Call {
                 alerts: 0,
                 error: None,
                 group: Vec::new(),
+                dialled: None,
                 loss: None,
                 record,
             },
@@ -532,8 +536,13 @@ impl Course {
 
     fn end_of_document(&mut self, cx: &mut Cx) {
         let apologised = self.program.as_ref().is_some_and(Program::is_apology);
+        let inbound = cx.body.record.direction == Direction::Inbound;
+        let unanswered = inbound && cx.body.record.answered.is_none();
         if cx.body.parent.is_some() && !apologised {
             self.ready(cx);
+        } else if let Some((status, sip_status)) = cx.body.dialled.filter(|_| unanswered) {
+            // With `answerOnBridge` the caller's call ends as the one that it was for.
+            self.leave(Ending::new(status).reject(sip_status), cx);
         } else {
             self.run(Step::Hangup, cx);
         }

@@ -440,6 +440,13 @@ impl Dial {
                 // It answered and then declined, or was not there when the other was connected.
                 outcome.status = CallStatus::NoAnswer;
             }
+            cx.body.dialled = match outcome.status {
+                CallStatus::Busy => Some((CallStatus::Busy, outcome.sip_status.unwrap_or(486))),
+                CallStatus::Failed => Some((CallStatus::Failed, outcome.sip_status.unwrap_or(500))),
+                CallStatus::NoAnswer | CallStatus::Canceled => Some((CallStatus::NoAnswer, 480)),
+                _ => None,
+            }
+            .filter(|(_, sip_status)| (400..700).contains(sip_status));
             self.result = Some((child, outcome));
         }
         if self.connected == Some(child) {
