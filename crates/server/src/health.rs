@@ -87,84 +87,25 @@ impl Health for Pulse {
         let mut text = String::new();
         let sip = figures.sip;
         let browsers = figures.browsers;
-        let rows: [(&str, &str, u64); 15] = [
-            (
-                "switchboard_calls",
-                "Calls that live now.",
-                figures.calls as u64,
-            ),
-            (
-                "switchboard_legs",
-                "Legs that exist now.",
-                figures.legs as u64,
-            ),
-            (
-                "switchboard_registrations",
-                "Addresses of record with a phone.",
-                sip.registrations as u64,
-            ),
-            (
-                "switchboard_uncommitted_batches",
-                "Batches of effects that wait for the disk.",
-                figures.uncommitted as u64,
-            ),
-            (
-                "switchboard_owed_callbacks",
-                "Status callbacks not delivered yet.",
-                owed,
-            ),
-            (
-                "switchboard_sip_dialogs",
-                "Calls that SIP keeps.",
-                sip.calls as u64,
-            ),
-            (
-                "switchboard_sip_server_transactions",
-                "Requests of others that SIP remembers.",
-                sip.server_transactions as u64,
-            ),
-            (
-                "switchboard_sip_client_transactions",
-                "Requests of ours that SIP remembers.",
-                sip.client_transactions as u64,
-            ),
-            (
-                "switchboard_sip_timers",
-                "Timers of SIP that run.",
-                sip.timers as u64,
-            ),
-            (
-                "switchboard_sip_connections",
-                "Open connections of SIP.",
-                sip.connections as u64,
-            ),
-            (
-                "switchboard_browser_sockets",
-                "Open sockets of browser phones.",
-                browsers.connections as u64,
-            ),
-            (
-                "switchboard_browser_registrations",
-                "Browser phones that can be called.",
-                browsers.registrations as u64,
-            ),
-            (
-                "switchboard_browser_identities",
-                "Names that browser phones can be called by.",
-                browsers.identities as u64,
-            ),
-            (
-                "switchboard_browser_calls",
-                "Calls of browser phones that live now.",
-                browsers.calls as u64,
-            ),
-            (
-                "switchboard_browser_tombstones",
-                "Calls of browser phones that are over and still known.",
-                browsers.tombstones as u64,
-            ),
+        #[rustfmt::skip]
+        let rows = [
+            ("switchboard_calls", figures.calls, "Calls that live now."),
+            ("switchboard_legs", figures.legs, "Legs that exist now."),
+            ("switchboard_registrations", sip.registrations, "Addresses of record with a phone."),
+            ("switchboard_uncommitted_batches", figures.uncommitted, "Batches of effects that wait for the disk."),
+            ("switchboard_owed_callbacks", owed as usize, "Status callbacks not delivered yet."),
+            ("switchboard_sip_dialogs", sip.calls, "Calls that SIP keeps."),
+            ("switchboard_sip_server_transactions", sip.server_transactions, "Requests of others that SIP remembers."),
+            ("switchboard_sip_client_transactions", sip.client_transactions, "Requests of ours that SIP remembers."),
+            ("switchboard_sip_timers", sip.timers, "Timers of SIP that run."),
+            ("switchboard_sip_connections", sip.connections, "Open connections of SIP."),
+            ("switchboard_browser_sockets", browsers.connections, "Open sockets of browser phones."),
+            ("switchboard_browser_registrations", browsers.registrations, "Browser phones that can be called."),
+            ("switchboard_browser_identities", browsers.identities, "Names that browser phones can be called by."),
+            ("switchboard_browser_calls", browsers.calls, "Calls of browser phones that live now."),
+            ("switchboard_browser_tombstones", browsers.tombstones, "Calls of browser phones that are over and still known."),
         ];
-        for (name, help, value) in rows {
+        for (name, value, help) in rows {
             let _ = writeln!(
                 text,
                 "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}"

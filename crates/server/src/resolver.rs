@@ -147,7 +147,7 @@ async fn exchange(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::net::TcpListener;
+    use crate::drivers::sip::bind_both;
 
     fn name(text: &str) -> Vec<u8> {
         let mut out = Vec::new();
@@ -204,9 +204,8 @@ mod tests {
     // sip-calls-3
     #[tokio::test]
     async fn a_scripted_zone_says_where_to_call_and_is_asked_once() {
-        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (udp, tcp) = bind_both("127.0.0.1:0".parse().unwrap()).unwrap();
         let server = udp.local_addr().unwrap();
-        let tcp = TcpListener::bind(server).await.unwrap();
         let resolver = Resolver::with([server].into_iter());
         let script = tokio::spawn(async move {
             let mut asked = 0;

@@ -54,23 +54,7 @@ impl Signalling {
         };
         part.state = State::Tombstone(told, reason.clone());
         if let Reason::AnsweredElsewhere { by } = reason {
-            let members = match &call.origin {
-                Origin::Platform { members, .. } => members.clone(),
-                Origin::Browser { .. } => Vec::new(),
-            };
-            let mut body = Map::new();
-            body.insert("by".to_owned(), json!(by));
-            body.insert("members".to_owned(), json!(members));
-            body.insert("reason".to_owned(), json!(reason.word()));
-            // Several devices may bear the name that won: nothing else tells them apart.
-            if let Phase::Answered(winner) = call.phase
-                && let Some(winner) = call.part(winner)
-            {
-                let (sdk, agent) = (winner.sdk.to_string(), &winner.agent);
-                let device = json!({"sdk": sdk, "userAgent": agent});
-                body.insert("device".to_owned(), device);
-            }
-            self.tell(sid, device, "answered-elsewhere", &body);
+            self.tell_who_won(sid, device, by, reason.word());
         }
         if let Told::On(socket) = told {
             let frames = if answered {
@@ -93,6 +77,30 @@ impl Signalling {
                 told: behaviour,
             });
         }
+    }
+
+    /// Tells a page who answered in its place: what the original does not say (`voice-client.md` 4.4).
+    fn tell_who_won(&mut self, sid: CallSid, device: DeviceId, by: &str, word: &str) {
+        let Some(call) = self.calls.get(&sid) else {
+            return;
+        };
+        let members = match &call.origin {
+            Origin::Platform { members, .. } => members.clone(),
+            Origin::Browser { .. } => Vec::new(),
+        };
+        let mut body = Map::new();
+        body.insert("by".to_owned(), json!(by));
+        body.insert("members".to_owned(), json!(members));
+        body.insert("reason".to_owned(), json!(word));
+        // Several devices may bear the name that won: nothing else tells them apart.
+        if let Phase::Answered(winner) = call.phase
+            && let Some(winner) = call.part(winner)
+        {
+            let (sdk, agent) = (winner.sdk.to_string(), &winner.agent);
+            let device = json!({"sdk": sdk, "userAgent": agent});
+            body.insert("device".to_owned(), device);
+        }
+        self.tell(sid, device, "answered-elsewhere", &body);
     }
 
     /// Every device that still rings loses. Who they were.
