@@ -528,7 +528,7 @@ mod tests {
             let any = "127.0.0.1:0".parse().expect("an address");
             UdpSocket::bind(first.take().unwrap_or(any))
         };
-        let (udp, tcp) = pair(3, &mut next).expect("the second port fits");
+        let (udp, tcp) = pair(PORTS, &mut next).expect("a later port fits");
         assert_eq!(udp.local_addr().ok(), tcp.local_addr().ok());
         assert_ne!(udp.local_addr().ok(), Some(address));
         // A port that was asked for by its number is not exchanged for another.
