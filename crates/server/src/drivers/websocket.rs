@@ -21,9 +21,9 @@ use crate::drivers::switch::Happening;
 const QUEUE: usize = 256;
 /// The largest frame that is read, in bytes; the SDKs' own stay below 5 kB, but for call messages.
 const LARGEST: usize = browser::frame::LONGEST;
-/// Bytes that each socket keeps for reading: a frame of the SDKs, where the library's own 128 kB
-/// would be most of what a page at rest costs.
-const BUFFER: usize = 8 * 1024;
+/// Bytes that each socket keeps for reading: nearly every frame of the SDKs fits, longer ones are read
+/// in parts. The library's own 128 kB would be most of what a page at rest costs.
+const BUFFER: usize = 4 * 1024;
 /// How long a page may take to take a frame.
 const PATIENCE: Duration = Duration::from_secs(10);
 
