@@ -225,8 +225,12 @@ export async function calls(lane, sdk) {
     await bob.do('hangUp');
     await bob.until('call.disconnect');
     await until('the dial action', () => askedAt('/dialled').find((request) => request.form.CallSid === parent && request.form.DialCallStatus === 'completed'));
-    const child = askedAt('/child').filter((request) => request.form.ParentCallSid === parent);
-    assert.deepEqual(child.map((request) => request.form.CallStatus), ['initiated', 'ringing', 'in-progress', 'completed']);
+    // Told beside the dial action, before or after it.
+    const child = await until('the last callback', () => {
+      const statuses = askedAt('/child').filter((request) => request.form.ParentCallSid === parent).map((request) => request.form.CallStatus);
+      return statuses.includes('completed') && statuses;
+    });
+    assert.deepEqual(child, ['initiated', 'ringing', 'in-progress', 'completed']);
   });
 
   // voice-client-19
