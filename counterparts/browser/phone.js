@@ -3,8 +3,15 @@
 
 (() => {
   const audio = new AudioContext();
-  const microphones = [];
-  const gains = [];
+  const hum = audio.createOscillator();
+  const gain = audio.createGain();
+  hum.frequency.value = window.hum;
+  gain.gain.value = 0.3;
+  hum.connect(gain);
+  hum.start();
+
+  /** The tracks that nobody has stopped. */
+  const microphones = new Set();
 
   /** How long the microphone takes to open, in milliseconds: opens the window of a race. */
   let slowness = 0;
@@ -12,15 +19,16 @@
   navigator.mediaDevices.getUserMedia = async () => {
     await new Promise((wake) => setTimeout(wake, slowness));
     await audio.resume();
-    const hum = audio.createOscillator();
-    hum.frequency.value = window.hum;
-    const gain = audio.createGain();
-    gain.gain.value = 0.3;
     const out = audio.createMediaStreamDestination();
-    hum.connect(gain).connect(out);
-    hum.start();
-    gains.push(gain.gain);
-    microphones.push(...out.stream.getTracks());
+    gain.connect(out);
+    const [track] = out.stream.getTracks();
+    microphones.add(track);
+    const stop = track.stop.bind(track);
+    // What is left connected costs the computer more with every call.
+    track.stop = () => {
+      stop();
+      if (microphones.delete(track)) gain.disconnect(out);
+    };
     return out.stream;
   };
 
@@ -30,13 +38,13 @@
   const devices = ['audioinput', 'audiooutput'].map((kind) => ({ deviceId: 'default', groupId: 'page', kind, label: `The page's ${kind}` }));
   navigator.mediaDevices.enumerateDevices = async () => devices;
 
-  // Every connection, to see what flows on it whatever the SDK says of it.
-  const connections = [];
+  // The last connection, to see what flows on it whatever the SDK says of it.
+  let connection;
   let mediaPort;
   window.RTCPeerConnection = class extends RTCPeerConnection {
     constructor(...values) {
       super(...values);
-      connections.push(this);
+      connection = this;
     }
 
     /** The sound of one who has a `relay` goes through it. */
@@ -48,13 +56,11 @@
     }
   };
 
-  /** RTP packets that came in on the last `count` connections. */
-  async function received(count) {
+  /** RTP packets that came in on it. */
+  async function received() {
     let sum = 0;
-    for (const connection of connections.slice(-count)) {
-      const rows = await connection.getStats();
-      rows.forEach((row) => (sum += row.type === 'inbound-rtp' ? row.packetsReceived : 0));
-    }
+    const rows = await connection?.getStats();
+    rows?.forEach((row) => (sum += row.type === 'inbound-rtp' ? row.packetsReceived : 0));
     return sum;
   }
 
@@ -111,6 +117,7 @@
   function watch(next) {
     call = next;
     calls.push(next);
+    if (calls.length > 8) calls.shift();
     eavesdrop();
     const names = ['accept', 'cancel', 'disconnect', 'error', 'reject', 'ringing', 'reconnecting', 'reconnected', 'transportClose', 'messageReceived', 'messageSent', 'warning', 'warning-cleared'];
     for (const name of names) {
@@ -119,26 +126,23 @@
     return next;
   }
 
-  const ears = new Map();
+  let ear;
 
   /** What the call brings, as levels in dB, one for each of so many Hz. */
   async function spectrum() {
     const stream = call?.getRemoteStream();
     if (!stream || stream.getAudioTracks().length === 0) return undefined;
     await audio.resume();
-    let ear = ears.get(stream.id);
-    if (!ear) {
+    if (ear?.of !== stream.id) {
+      ear?.source.disconnect();
       // Chrome lets a remote stream flow into the graph only while an element plays it too.
       const element = new Audio();
       element.muted = true;
       element.srcObject = stream;
       element.play().catch(() => {});
-      ear = audio.createAnalyser();
-      ear.fftSize = 8192;
-      ear.smoothingTimeConstant = 0;
-      ear.element = element;
-      audio.createMediaStreamSource(stream).connect(ear);
-      ears.set(stream.id, ear);
+      const source = audio.createMediaStreamSource(stream);
+      ear = Object.assign(audio.createAnalyser(), { fftSize: 8192, smoothingTimeConstant: 0, of: stream.id, element, source });
+      source.connect(ear);
       await new Promise((wake) => setTimeout(wake, 300));
     }
     const bins = new Float32Array(ear.frequencyBinCount);
@@ -173,12 +177,11 @@
     listen,
     levels,
     slow: (milliseconds) => (slowness = milliseconds),
-    openMicrophones: () => microphones.filter((track) => track.readyState === 'live').length,
+    openMicrophones: () => [...microphones].filter((track) => track.readyState === 'live').length,
     busy: () => Boolean(device.isBusy ?? device.activeConnection?.()),
     parameters: () => ({ ...call.parameters, custom: Object.fromEntries(call.customParameters ?? []) }),
     /** The codecs in use both ways, and the limit of bits per second that we were told for Opus. */
     async codecs() {
-      const connection = connections.at(-1);
       const rows = [...(await connection.getStats()).values()];
       const codec = (type) => {
         const stream = rows.find((row) => row.type === type && row.kind === 'audio');
@@ -249,11 +252,11 @@
       const ended = past.find(({ name }) => ends.includes(name))?.at;
       const accepted = past.find(({ name }) => name === 'call.accept')?.at;
       const notices = Object.fromEntries(['answered-elsewhere', 'bridged'].map((kind) => [kind, past.filter(({ name }) => name === `notice.${kind}`).map(({ detail }) => detail)]));
-      return { busy, ended, accepted, late, notices, microphones: window.phone.openMicrophones(), heard: await received(1), names: past.map(({ name }) => name).join() };
+      return { busy, ended, accepted, late, notices, microphones: window.phone.openMicrophones(), heard: await received(), names: past.map(({ name }) => name).join() };
     },
-    received: () => received(1),
+    received,
     /** Whether our answer to a call is made, which is then sent. */
-    answered: () => connections.at(-1)?.signalingState === 'stable' && Boolean(connections.at(-1).localDescription?.sdp),
+    answered: () => connection?.signalingState === 'stable' && Boolean(connection.localDescription?.sdp),
     /** The words are from now on about the call with this identifier. */
     pick: (sid) => Boolean((call = calls.find((known) => known.parameters.CallSid === sid) ?? call)),
     connectToken: () => call.connectToken,
@@ -267,7 +270,7 @@
     change: (options) => device.updateOptions(options),
     renew: (token) => (device.updateToken ? device.updateToken(token) : device.setup(token)),
     /** Nothing comes from the microphone any more, or again. */
-    hush: (on) => gains.forEach((gain) => (gain.value = on ? 0 : 0.3)),
+    hush: (on) => void (gain.gain.value = on ? 0 : 0.3),
     register: () => (Twilio.Call ? void device.register() : device.registerPresence()),
     unregister: () => (device.unregister ? device.unregister() : device.unregisterPresence()),
     end: () => device.destroy(),

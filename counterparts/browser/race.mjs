@@ -5,6 +5,8 @@ import assert from 'node:assert/strict';
 
 import { account, arriving, askedAt, base, client, people, PHONE, phoneWav, ready, ring, SERVER, sleep, until, virtual } from './stage.mjs';
 
+/** Rounds of a page. The SDKs leave something of each call in its sound, which takes more and more of the computer. */
+const STAY = 25;
 /** What ends a call at a device. */
 const ENDS = ['call.cancel', 'call.disconnect', 'call.error'];
 /** Answers this far apart are a race, in milliseconds. */
@@ -59,12 +61,19 @@ async function rounds(sdk, what, wanted, act) {
 
 export async function race(lane, sdk) {
   const wanted = Number(process.env.ROUNDS ?? 3);
+  /** Four pages for a round: those of the last one, or new ones. */
+  const pages = async (round, open, before, name) => {
+    if (round % STAY) return before;
+    for (const page of before) await page.close();
+    return Promise.all([0, 1, 2, 3].map((number) => open(name(number), 440 + 130 * number)));
+  };
   const [a, b] = people(sdk);
 
   // voice-client-10 voice-client-20 voice-client-29
   await lane.test(sdk, `has one winner when four answer at once, ${wanted} times`, async (open) => {
-    const devices = await Promise.all([0, 1, 2, 3].map((number) => open(`${b}_race`, 440 + 130 * number)));
+    let devices = [];
     await rounds(sdk, 'four devices of one name', wanted, async (round) => {
+      devices = await pages(round, open, devices, () => `${b}_race`);
       const path = `/race_${b}_${round}`;
       const call = await ring(`${b}_race`, { statusCallback: `${base}${path}`, statusCallbackEvent: ['answered', 'completed'] });
       const raced = await answerAtOnce(devices, `round ${round}, ${call.sid}`);
@@ -93,9 +102,10 @@ export async function race(lane, sdk) {
   const few = Math.ceil(wanted / 8);
   await lane.test(sdk, `has one bridge when two people with two pages each answer a Dial at once, ${few} times`, async (open) => {
     const names = [a, b].map((name) => `${name}_dial`);
-    const devices = await Promise.all([0, 1, 2, 3].map((number) => open(names[number % 2], 440 + 130 * number)));
+    let devices = [];
     await virtual(lane.phone, { play: phoneWav });
     await rounds(sdk, 'two people with two pages each', few, async (round) => {
+      devices = await pages(round, open, devices, (number) => names[number % 2]);
       const [child, action] = [`/child_${a}_${round}`, `/raced_${a}_${round}`];
       const nouns = names.map((name) => `<Client statusCallback="${base}${child}" statusCallbackEvent="initiated ringing answered completed">${name}</Client>`);
       arriving.set(lane.phone, `<Response><Dial answerOnBridge="true" timeout="20" action="${base}${action}">${nouns.join('')}</Dial></Response>`);
