@@ -8,7 +8,7 @@ pub(crate) type Parameters = Vec<(String, String)>;
 /// Standard parameters that whoever calls may set.
 const OPEN: [&str; 2] = ["To", "Called"];
 
-/// Standard parameters that not every call has; where we do not give them, nobody does.
+/// Standard parameters that not every call has; where we do not give them, no page does.
 const OURS: [&str; 7] = [
     "ForwardedFrom",
     "CallerName",
@@ -78,13 +78,14 @@ pub(crate) fn with_status(body: &Body, status: &str) -> Parameters {
             put(&mut p, &format!("{side}{part}"), "");
         }
     }
+    let page = record.from.starts_with("client:");
     for (name, value) in &body.parameters {
         // What a browser or its token adds wins over ours (`voice-client.md` 2.8), except for what
         // says whose call it is and what becomes of it.
         match p.iter_mut().find(|(known, _)| known == name) {
             Some(ours) if OPEN.contains(&name.as_str()) => ours.1.clone_from(value),
             Some(_) => {}
-            None if OURS.contains(&name.as_str()) => {}
+            None if page && OURS.contains(&name.as_str()) => {}
             None => put(&mut p, name, value),
         }
     }
